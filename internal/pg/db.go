@@ -1,0 +1,150 @@
+// Package pg is what every store shares: the pool, transactions that carry
+// ledger events and jobs with the change that made them, migrations, and the
+// embedded cluster. It is the only importer of pgx besides the <domain>pg
+// packages.
+package pg
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+	"github.com/riverqueue/river/rivertype"
+
+	"github.com/callyard/callyard/internal/call"
+	"github.com/callyard/callyard/internal/job"
+)
+
+// DB is one Postgres database. Safe for use by many goroutines.
+type DB struct {
+	Pool *pgxpool.Pool
+
+	log       *slog.Logger
+	jobs      *river.Client[pgx.Tx] // inserts only; workers run in internal/jobs
+	announcer *announcer
+}
+
+// Open connects to the database and checks that it answers.
+func Open(ctx context.Context, url string, log *slog.Logger) (*DB, error) {
+	cfg, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		return nil, fmt.Errorf("database address: %w", err)
+	}
+	// pgxpool's default of one connection per core is fewer than there are calls at a busy moment.
+	cfg.MaxConns = max(cfg.MaxConns, 24)
+	cfg.MaxConnIdleTime = 5 * time.Minute
+	cfg.HealthCheckPeriod = 5 * time.Second
+	pool, err := pgxpool.NewWithConfig(ctx, cfg)
+	if err != nil {
+		return nil, fmt.Errorf("database: %w", err)
+	}
+	if err := pool.Ping(ctx); err != nil {
+		pool.Close()
+		return nil, fmt.Errorf("database: %w", err)
+	}
+	inserter, err := river.NewClient(riverpgxv5.New(pool), &river.Config{
+		Hooks:  []rivertype.Hook{&OnTime{}},
+		Logger: log,
+	})
+	if err != nil {
+		pool.Close()
+		return nil, fmt.Errorf("job queue: %w", err)
+	}
+	return &DB{Pool: pool, log: log, jobs: inserter, announcer: newAnnouncer(pool, log)}, nil
+}
+
+// Close ends all connections.
+func (db *DB) Close() {
+	db.announcer.stop()
+	db.Pool.Close()
+}
+
+// In runs f in one transaction. What f notes and enqueues is written with it or
+// not at all; listeners are told after the commit.
+func (db *DB) In(ctx context.Context, f func(*Tx) error) error {
+	noted := false
+	err := pgx.BeginFunc(ctx, db.Pool, func(tx pgx.Tx) error {
+		t := &Tx{Tx: tx, db: db}
+		err := f(t)
+		noted = t.noted
+		return err
+	})
+	if err == nil && noted {
+		db.Announce()
+	}
+	return err
+}
+
+// Announce tells the listeners on all nodes that the ledger has grown. In does
+// it by itself; it is for stores that note in a single statement without In.
+func (db *DB) Announce() { db.announcer.poke() }
+
+// Tx is a transaction that can also write to the ledger and enqueue jobs.
+type Tx struct {
+	pgx.Tx
+	db    *DB
+	noted bool
+}
+
+// Note appends facts to the ledgers of their calls. Age, Seq and ID are stored
+// by it; a fact about an unknown call is dropped.
+func (tx *Tx) Note(ctx context.Context, events ...call.Event) error {
+	for _, e := range events {
+		doc, err := EventJSON(e)
+		if err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, `select note($1, $2, $3, $4)`, string(e.Call), e.At, string(e.Type), doc); err != nil {
+			return fmt.Errorf("note %s of %s: %w", e.Type, e.Call, err)
+		}
+		tx.noted = true
+	}
+	return nil
+}
+
+// EventJSON is the fourth argument of the SQL function note: everything of an
+// event but its call, time and type.
+func EventJSON(e call.Event) ([]byte, error) {
+	doc := struct {
+		call.Event
+		AgeMS int64 `json:"age_ms,omitempty"`
+	}{e, e.Age.Milliseconds()}
+	b, err := json.Marshal(doc)
+	if err != nil {
+		return nil, fmt.Errorf("event %s: %w", e.Type, err)
+	}
+	return b, nil
+}
+
+// Enqueue inserts jobs and returns their ids in the same order.
+func (tx *Tx) Enqueue(ctx context.Context, jobs ...job.Job) ([]int64, error) {
+	ids := make([]int64, 0, len(jobs))
+	for _, j := range jobs {
+		r, err := tx.db.jobs.InsertTx(ctx, tx.Tx, j.Args, InsertOpts(j))
+		if err != nil {
+			return nil, fmt.Errorf("enqueue %s: %w", j.Args.Kind(), err)
+		}
+		ids = append(ids, r.Job.ID)
+	}
+	return ids, nil
+}
+
+// CancelJobs takes jobs back. One that has run or is unknown is no error.
+func (tx *Tx) CancelJobs(ctx context.Context, ids ...int64) error {
+	for _, id := range ids {
+		if id == 0 {
+			continue
+		}
+		if _, err := tx.db.jobs.JobCancelTx(ctx, tx.Tx, id); err != nil && !errors.Is(err, rivertype.ErrNotFound) {
+			return fmt.Errorf("cancel job %d: %w", id, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,71 @@
+-- The ledger: calls and what happened to them, in order.
+
+create table nodes (
+  id           text primary key,
+  started_at   timestamptz not null,
+  heartbeat_at timestamptz not null
+);
+
+create table calls (
+  id           text primary key,
+  node         text not null,
+  trunk        text not null default '',
+  agent        text not null default '',   -- the rep who placed it, if one did
+  from_number  text not null default '',
+  from_name    text not null default '',
+  to_number    text not null default '',
+  flow         text not null default '',
+  flow_version int  not null default 0,
+  started_at   timestamptz not null,
+  answered_at  timestamptz,                -- by the system
+  connected_at timestamptz,                -- first human conversation
+  ended_at     timestamptz,
+  answered_by  text not null default '',   -- the first rep who talked to the caller
+  outcome      text not null default '',
+  cause        text not null default '',
+  talk_ms      bigint not null default 0,
+  last_seq     int not null default 0
+);
+create index calls_by_start on calls (started_at desc, id);
+create index calls_live on calls (node) where ended_at is null;
+
+create table call_events (
+  id       bigint generated always as identity,
+  call_id  text not null references calls (id),
+  seq      int  not null,
+  at       timestamptz not null,
+  type     text not null,
+  leg      text not null default '',
+  park     text not null default '',
+  lot      text not null default '',
+  slot     text not null default '',
+  queue    text not null default '',
+  actor    jsonb not null default '{}',
+  age_ms   bigint not null default 0,
+  flow     text not null default '',
+  version  int  not null default 0,
+  node     text not null default '',
+  cause    text not null default '',
+  data     jsonb not null default '{}',
+  tx       xid8 not null default pg_current_xact_id(), -- readers wait for older transactions, so that no row is overlooked
+  primary key (call_id, seq)
+);
+create unique index call_events_by_id on call_events (id);
+create index call_events_by_time on call_events using brin (at);
+create index call_events_parks on call_events (at) where type like 'park.%';
+
+-- note appends one fact to a call's ledger. The call's row is locked until the
+-- transaction ends, which is what keeps seq free of gaps. Facts about a call
+-- that is not known are dropped: there is nobody to tell them of.
+create function note(the_call text, happened timestamptz, kind text, e jsonb) returns int
+language sql as $$
+  with c as (update calls set last_seq = last_seq + 1 where id = the_call returning last_seq)
+  insert into call_events (call_id, seq, at, type, leg, park, lot, slot, queue, actor, age_ms, flow, version, node, cause, data)
+  select the_call, c.last_seq, happened, kind,
+         coalesce(e->>'leg', ''), coalesce(e->>'park', ''), coalesce(e->>'lot', ''), coalesce(e->>'slot', ''),
+         coalesce(e->>'queue', ''), coalesce(e->'actor', '{}'), coalesce((e->>'age_ms')::bigint, 0),
+         coalesce(e->>'flow', ''), coalesce((e->>'version')::int, 0), coalesce(e->>'node', ''),
+         coalesce(e->>'cause', ''), coalesce(e->'data', '{}')
+  from c
+  returning seq
+$$;

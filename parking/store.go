@@ -1,0 +1,82 @@
+package parking
+
+import (
+	"context"
+	"time"
+
+	"github.com/callyard/callyard/internal/call"
+)
+
+// Store keeps lots and parks. Each method is one transaction: the change, its
+// ledger events and its jobs are written together or not at all. Times are
+// given, never taken from the database's clock.
+//
+// The store is the one writer of the park.* facts.
+type Store interface {
+	Lot(ctx context.Context, name string) (Lot, error) // *UnknownLotError
+	Lots(ctx context.Context) ([]Lot, error)
+	SaveLot(ctx context.Context, l Lot) error // by name; creates, changes or removes slots. A slot in use cannot be removed: ErrInUse
+	DeleteLot(ctx context.Context, name string) error
+
+	// Put gives the call a slot: p.Slot, or when that is zero the next one, free
+	// and cool slots first. It fills in ID, State and Slot, notes park.parked and
+	// enqueues StepDue for the first step on the node of the call.
+	// *FullError, *OccupiedError, *UnknownLotError; a refusal is noted as park.refused.
+	Put(ctx context.Context, p Park) (Park, error)
+
+	// Claim takes a park softly for by, until now+lot.Claim: of any number of
+	// simultaneous claimers one succeeds, the others get *NotParkedError with who
+	// was quicker. A lapsed claim can be taken over. It need not survive a crash.
+	Claim(ctx context.Context, t Target, by call.Actor, now time.Time) (Park, error)
+	// Extend moves the end of a claim that still holds. *NotParkedError otherwise.
+	Extend(ctx context.Context, id string, epoch int, until time.Time) error
+	// Release gives a claim up: the call is parked again with its original clock.
+	// A claim that has lapsed or was superseded is left alone, without error.
+	Release(ctx context.Context, id string, epoch int, why string, at time.Time) (Park, error)
+
+	// End writes the terminal reason, once: the park must be live and, when epoch
+	// is not zero, still claimed with that epoch. It frees the slot (which then
+	// cools down), cancels the pending job, and notes the event that belongs to
+	// the reason, with the park's age at the given time. *NotParkedError if it has ended.
+	End(ctx context.Context, id string, epoch int, reason Reason, by call.Actor, at time.Time) (Park, error)
+
+	// Advance begins step n if it is the park's next: it notes step_started (or,
+	// when a reminder repeats, reminded), moves Next and NextAt and enqueues the
+	// following StepDue, in one transaction. ok is false, without error, if the
+	// step has begun already or the park has ended. Overdue steps collapse: when
+	// later non-terminal steps are also due at now, the latest of them begins and
+	// the ones before are noted as step_result "collapsed".
+	Advance(ctx context.Context, id string, n int, now time.Time) (p Park, begun int, ok bool, err error)
+	// StepResult notes what came of a step ("answered", "no_answer", "no_parker", "joined", …).
+	StepResult(ctx context.Context, id string, n int, result string, data map[string]any, at time.Time) error
+
+	// Live lists parks that have not ended, oldest first.
+	Live(ctx context.Context, f Filter) ([]Park, error)
+	Park(ctx context.Context, id string) (Park, error) // ended ones too; *NotParkedError
+
+	// Check proves the invariants (every live park has a future deadline and a
+	// pending step, one call per slot, no live park of an ended call), repairs
+	// what it finds and reports it.
+	Check(ctx context.Context, now time.Time) ([]Fault, error)
+}
+
+// Target is what is to be claimed: a park by its ID, or whatever is in a slot.
+type Target struct {
+	Park string
+	Lot  string // with Slot
+	Slot int
+}
+
+// Filter narrows Live; zero fields match everything.
+type Filter struct {
+	Lot  string
+	Node call.NodeID
+	Call call.ID
+}
+
+// Fault is a broken invariant that Check found and mended.
+type Fault struct {
+	Park   string
+	What   string // "no_deadline", "no_pending_step", "call_ended", "claim_lapsed"
+	Repair string
+}

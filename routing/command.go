@@ -1,0 +1,127 @@
+package routing
+
+import "time"
+
+// Command asks whoever runs the call to do something. Commands that wait are
+// answered by an Event with the same node; the others by nothing. A closed set.
+type Command interface{ command() }
+
+// The commands. Those marked "waits" end a walk: the engine goes on when their
+// Event comes.
+type (
+	// Answer picks the caller up (200); Early only opens early media (183). Waits
+	// for "answered".
+	Answer struct {
+		Node  string
+		Early bool
+	}
+	// Play plays a prompt. Waits for "done", or "interrupted" by a digit if it may be.
+	Play struct {
+		Node          string
+		Prompt        string // name of a stored prompt; "" with Say
+		Say, Lang     string
+		Interruptible bool
+	}
+	// Gather plays a prompt and waits for digits: event "digits" with Vars["digits"],
+	// or "timeout".
+	Gather struct {
+		Node        string
+		Prompt, Say string
+		Lang        string
+		Min, Max    int
+		Terminator  string
+		Timeout     time.Duration // to the first digit
+		InterDigit  time.Duration
+	}
+	// Lookup asks the CRM about the caller. Waits for "one", "none", "many", "error",
+	// with the record under Vars["crm"].
+	Lookup struct {
+		Node     string
+		By       string // "ani"
+		Fields   []string
+		Deadline time.Duration
+		Cache    time.Duration
+		OnMany   string
+	}
+	// Dial rings people. Waits for "answered" (after the conversation, if the
+	// caller is still there), "no_answer", "busy", "unavailable", "rejected", "failed".
+	Dial struct {
+		Node       string
+		Targets    []string // "owner", "agent:ann", "team:enterprise", "number:+34…"
+		Strategy   string   // "ring_all", "longest_idle"
+		Ring       time.Duration
+		Whisper    string // already expanded
+		Record     bool
+		PresentCID string
+	}
+	// Queue puts the call in line. Waits for "answered" (after the conversation),
+	// "timeout", "full", "no_agents", "exit_key" with Vars["key"].
+	Queue struct {
+		Node     string
+		Queue    string
+		Priority int
+		MaxWait  time.Duration
+		ExitKeys map[string]string // digit → outcome
+	}
+	// Park puts the call in a slot. Waits for "retrieved" (after the conversation),
+	// "full", "failed", or the outcome that a goto step names.
+	Park struct {
+		Node       string
+		Lot        string
+		Slot       string // "next", "first" or a number
+		Music      string
+		Note       string
+		Owner      string
+		Visibility string
+		MaxPark    time.Duration
+		Ladder     []Step
+	}
+	// Voicemail records a message. Waits for "left" or "empty".
+	Voicemail struct {
+		Node string
+		Box  string
+		Max  time.Duration
+		Task bool
+	}
+	// Notify tells somebody, through a job. Does not wait.
+	Notify struct {
+		Node     string
+		Channel  string
+		Template string
+		To       string
+		Vars     map[string]any // call, caller, crm and vars as they are now
+	}
+	// Hangup ends the call. Ends the run.
+	Hangup struct {
+		Node    string
+		Cause   string // "normal_clearing", "busy", "rejected", …
+		SIPCode int
+	}
+)
+
+// Step is a rung of a park's ladder as a flow writes it; callctl turns it into parking.Step.
+type Step struct {
+	After, Repeat, Ring     time.Duration
+	Do, To, Strategy, Queue string
+	Priority, When, Outcome string
+	OnUnknown               string
+}
+
+func (Answer) command()    {}
+func (Play) command()      {}
+func (Gather) command()    {}
+func (Lookup) command()    {}
+func (Dial) command()      {}
+func (Queue) command()     {}
+func (Park) command()      {}
+func (Voicemail) command() {}
+func (Notify) command()    {}
+func (Hangup) command()    {}
+
+// Event tells the engine what came of the command it waits for, or "hangup".
+type Event struct {
+	Node    string // the node that waits; events for another are ignored
+	Outcome string // what happened, in the words of the command
+	At      time.Time
+	Vars    map[string]any // merged into the run: {"crm": {…}}, {"digits": "12"}
+}
