@@ -24,6 +24,7 @@ create table calls (
   outcome      text not null default '',
   cause        text not null default '',
   talk_ms      bigint not null default 0,
+  run          jsonb not null default '{}', -- the walk through the flow, for replay
   last_seq     int not null default 0
 );
 create index calls_by_start on calls (started_at desc, id);
@@ -51,15 +52,25 @@ create table call_events (
   primary key (call_id, seq)
 );
 create unique index call_events_by_id on call_events (id);
+create index call_events_by_tx on call_events (tx, id);
 create index call_events_by_time on call_events using brin (at);
 create index call_events_parks on call_events (at) where type like 'park.%';
 
 -- note appends one fact to a call's ledger. The call's row is locked until the
--- transaction ends, which is what keeps seq free of gaps. Facts about a call
--- that is not known are dropped: there is nobody to tell them of.
+-- transaction ends, which is what keeps seq free of gaps. When it was first
+-- answered, and who first talked, is kept in the row too, for the live list and
+-- for calls whose node dies. Facts about a call that is not known are dropped:
+-- there is nobody to tell them of.
 create function note(the_call text, happened timestamptz, kind text, e jsonb) returns int
 language sql as $$
-  with c as (update calls set last_seq = last_seq + 1 where id = the_call returning last_seq)
+  with c as (
+    update calls set
+      last_seq = last_seq + 1,
+      answered_at = coalesce(answered_at, case when kind in ('call.answered', 'call.connected') then happened end),
+      connected_at = coalesce(connected_at, case when kind = 'call.connected' then happened end),
+      answered_by = case when connected_at is null and kind = 'call.connected' then coalesce(e->'actor'->>'user', '') else answered_by end
+    where id = the_call
+    returning last_seq)
   insert into call_events (call_id, seq, at, type, leg, park, lot, slot, queue, actor, age_ms, flow, version, node, cause, data)
   select the_call, c.last_seq, happened, kind,
          coalesce(e->>'leg', ''), coalesce(e->>'park', ''), coalesce(e->>'lot', ''), coalesce(e->>'slot', ''),
@@ -69,3 +80,7 @@ language sql as $$
   from c
   returning seq
 $$;
+
+-- The job queue's rows live for seconds: by default it would be vacuumed long
+-- after its index is full of the dead.
+alter table river_job set (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_cost_delay = 0);

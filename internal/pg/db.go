@@ -1,7 +1,6 @@
 // Package pg is what every store shares: the pool, transactions that carry
-// ledger events and jobs with the change that made them, migrations, and the
-// embedded cluster. It is the only importer of pgx besides the <domain>pg
-// packages.
+// ledger events and jobs with the change that made them, listening, and
+// migrations. Besides it only the <domain>pg packages import pgx.
 package pg
 
 import (
@@ -10,6 +9,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -37,8 +38,11 @@ func Open(ctx context.Context, url string, log *slog.Logger) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("database address: %w", err)
 	}
-	// pgxpool's default of one connection per core is fewer than there are calls at a busy moment.
-	cfg.MaxConns = max(cfg.MaxConns, 24)
+	// pgxpool's default of one connection per core is fewer than there are calls
+	// at a busy moment. An address that says pool_max_conns=… is believed.
+	if !strings.Contains(url, "pool_max_conns") {
+		cfg.MaxConns = max(cfg.MaxConns, 24)
+	}
 	cfg.MaxConnIdleTime = 5 * time.Minute
 	cfg.HealthCheckPeriod = 5 * time.Second
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
@@ -93,19 +97,28 @@ type Tx struct {
 	noted bool
 }
 
-// Note appends facts to the ledgers of their calls. Age, Seq and ID are stored
-// by it; a fact about an unknown call is dropped.
+// Note appends facts to the ledgers of their calls, in one round trip. Age, Seq
+// and ID are stored by it; a fact about an unknown call is dropped. The calls are
+// locked until the transaction ends: one that notes facts of several calls does
+// it in one Note, which takes them in the same order as every other.
 func (tx *Tx) Note(ctx context.Context, events ...call.Event) error {
+	events = slices.Clone(events)
+	slices.SortStableFunc(events, func(a, b call.Event) int { return strings.Compare(string(a.Call), string(b.Call)) })
+	var batch pgx.Batch
 	for _, e := range events {
 		doc, err := EventJSON(e)
 		if err != nil {
 			return err
 		}
-		if _, err := tx.Exec(ctx, `select note($1, $2, $3, $4)`, string(e.Call), e.At, string(e.Type), doc); err != nil {
-			return fmt.Errorf("note %s of %s: %w", e.Type, e.Call, err)
-		}
-		tx.noted = true
+		batch.Queue(`select note($1, $2, $3, $4)`, string(e.Call), e.At, string(e.Type), doc)
 	}
+	if len(events) == 0 {
+		return nil
+	}
+	if err := tx.SendBatch(ctx, &batch).Close(); err != nil {
+		return fmt.Errorf("note %s of %s: %w", events[0].Type, events[0].Call, err)
+	}
+	tx.noted = true
 	return nil
 }
 
@@ -145,6 +158,26 @@ func (tx *Tx) CancelJobs(ctx context.Context, ids ...int64) error {
 		if _, err := tx.db.jobs.JobCancelTx(ctx, tx.Tx, id); err != nil && !errors.Is(err, rivertype.ErrNotFound) {
 			return fmt.Errorf("cancel job %d: %w", id, err)
 		}
+	}
+	return nil
+}
+
+// ErrNoJob is returned for a job that is unknown or in no state for what is asked.
+var ErrNoJob = errors.New("no such job")
+
+// RetryJob makes a discarded job available for one more attempt.
+func (tx *Tx) RetryJob(ctx context.Context, id int64) error {
+	row, err := tx.db.jobs.JobGetTx(ctx, tx.Tx, id)
+	switch {
+	case errors.Is(err, rivertype.ErrNotFound):
+		return fmt.Errorf("retry job %d: %w", id, ErrNoJob)
+	case err != nil:
+		return fmt.Errorf("retry job %d: %w", id, err)
+	case row.State != rivertype.JobStateDiscarded: // River would also run one again that has done its work
+		return fmt.Errorf("retry job %d, which is %s: %w", id, row.State, ErrNoJob)
+	}
+	if _, err := tx.db.jobs.JobRetryTx(ctx, tx.Tx, id); err != nil {
+		return fmt.Errorf("retry job %d: %w", id, err)
 	}
 	return nil
 }
