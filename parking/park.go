@@ -84,15 +84,28 @@ type (
 		What  string // "slot 701", "park park_…"
 		Taken *Park
 	}
+	// AlreadyParkedError: the call itself waits in a slot: one call, one slot.
+	AlreadyParkedError struct{ In Park }
 	// UnknownLotError: no lot has this name.
 	UnknownLotError struct{ Lot string }
+	// UnknownSlotError: the lot has no such slot.
+	UnknownSlotError struct {
+		Lot  string
+		Slot int
+	}
 )
 
 func (e *FullError) Error() string { return fmt.Sprintf("lot %s is full", e.Lot) }
 func (e *OccupiedError) Error() string {
 	return fmt.Sprintf("slot %d of lot %s holds a call of %s since %s", e.Slot, e.Lot, e.By.From.Masked(), e.By.ParkedAt.Format(time.TimeOnly))
 }
+func (e *AlreadyParkedError) Error() string {
+	return fmt.Sprintf("call %s is parked already, in slot %d of lot %s", e.In.Call, e.In.Slot, e.In.Lot)
+}
 func (e *UnknownLotError) Error() string { return fmt.Sprintf("there is no lot %q", e.Lot) }
+func (e *UnknownSlotError) Error() string {
+	return fmt.Sprintf("lot %s has no slot %d", e.Lot, e.Slot)
+}
 func (e *NotParkedError) Error() string {
 	switch {
 	case e.Taken == nil:
@@ -109,6 +122,9 @@ func (e *NotParkedError) Error() string {
 type StepDue struct {
 	Park string `json:"park" river:"unique"`
 	Step int    `json:"step" river:"unique"`
+	// Round counts the repeats of a reminder, so that the next one is a job of its
+	// own while this one still runs.
+	Round int `json:"round" river:"unique"`
 }
 
 // Kind names the job.

@@ -2,6 +2,7 @@ package parking
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/callyard/callyard/internal/call"
@@ -20,18 +21,22 @@ type Store interface {
 
 	// Put gives the call a slot: p.Slot, or when that is zero the next one, free
 	// and cool slots first. It fills in ID, State and Slot, notes park.parked and
-	// enqueues StepDue for the first step on the node of the call.
-	// *FullError, *OccupiedError, *UnknownLotError; a refusal is noted as park.refused.
+	// enqueues StepDue for the first step on the node of the call. The ladder is
+	// made whole (Climb); a nil ladder and a zero Deadline are the lot's.
+	// *FullError, *OccupiedError, *AlreadyParkedError, *UnknownLotError,
+	// *UnknownSlotError; a refusal is noted as park.refused.
 	Put(ctx context.Context, p Park) (Park, error)
 
 	// Claim takes a park softly for by, until now+lot.Claim: of any number of
 	// simultaneous claimers one succeeds, the others get *NotParkedError with who
-	// was quicker. A lapsed claim can be taken over. It need not survive a crash.
+	// was quicker (an empty slot remembers that for a while, see Remembered). A
+	// lapsed claim can be taken over. It need not survive a crash.
 	Claim(ctx context.Context, t Target, by call.Actor, now time.Time) (Park, error)
 	// Extend moves the end of a claim that still holds. *NotParkedError otherwise.
 	Extend(ctx context.Context, id string, epoch int, until time.Time) error
 	// Release gives a claim up: the call is parked again with its original clock.
-	// A claim that has lapsed or was superseded is left alone, without error.
+	// A claim that was superseded, or mended away after it lapsed, is left alone,
+	// without error.
 	Release(ctx context.Context, id string, epoch int, why string, at time.Time) (Park, error)
 
 	// End writes the terminal reason, once: the park must be live and, when epoch
@@ -44,11 +49,16 @@ type Store interface {
 	// when a reminder repeats, reminded), moves Next and NextAt and enqueues the
 	// following StepDue, in one transaction. ok is false, without error, if the
 	// step has begun already or the park has ended. Overdue steps collapse: when
-	// later non-terminal steps are also due at now, the latest of them begins and
-	// the ones before are noted as step_result "collapsed".
+	// later steps are also due at now, the latest of them begins, be it the
+	// terminal one, and the ones before are noted as step_result "collapsed".
 	Advance(ctx context.Context, id string, n int, now time.Time) (p Park, begun int, ok bool, err error)
 	// StepResult notes what came of a step ("answered", "no_answer", "no_parker", "joined", …).
 	StepResult(ctx context.Context, id string, n int, result string, data map[string]any, at time.Time) error
+
+	// Adopt takes a live park over after a restart, or from a node that died: the
+	// pending step is moved to the queue of node, and park.recovered noted. The
+	// park keeps slot, clock and claim. *NotParkedError if it has ended.
+	Adopt(ctx context.Context, id string, node call.NodeID, at time.Time) (Park, error)
 
 	// Live lists parks that have not ended, oldest first.
 	Live(ctx context.Context, f Filter) ([]Park, error)
@@ -67,6 +77,17 @@ type Target struct {
 	Slot int
 }
 
+// String says what is to be claimed, for errors.
+func (t Target) String() string {
+	if t.Park != "" {
+		return "park " + t.Park
+	}
+	return fmt.Sprintf("slot %d", t.Slot)
+}
+
+// Remembered is how long an empty slot knows who had its last call.
+const Remembered = 5 * time.Minute
+
 // Filter narrows Live; zero fields match everything.
 type Filter struct {
 	Lot  string
@@ -74,9 +95,13 @@ type Filter struct {
 	Call call.ID
 }
 
+// CallEndGrace is how long the end of a call may be ahead of the end of its park
+// before Check closes the park as abandoned_in_outage.
+const CallEndGrace = 5 * time.Second
+
 // Fault is a broken invariant that Check found and mended.
 type Fault struct {
 	Park   string
-	What   string // "no_deadline", "no_pending_step", "call_ended", "claim_lapsed"
+	What   string // "no_deadline", "no_pending_step", "call_ended", "claim_lapsed", "slot_lost"
 	Repair string
 }

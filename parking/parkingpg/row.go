@@ -1,0 +1,67 @@
+package parkingpg
+
+import (
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/callyard/callyard/internal/call"
+	"github.com/callyard/callyard/parking"
+)
+
+// columns of a park, in the order of parkRow's fields.
+const columns = `id, call_id, node, lot, slot, parker, via, from_number, from_name, note, owner,
+	state, parked_at, deadline, ladder, next, next_at, epoch, claimed_by, claimed_at, claim_until,
+	reason, ended_by, ended_at`
+
+type parkRow struct {
+	ID, Call, Node, Lot                  string
+	Slot                                 int
+	Parker, Via, From, Name, Note, Owner string
+	State                                string
+	ParkedAt, Deadline                   time.Time
+	Ladder                               []parking.Step
+	Next                                 int
+	NextAt                               time.Time
+	Epoch                                int
+	ClaimedBy                            call.Actor
+	ClaimedAt, ClaimUntil                *time.Time
+	Reason                               string
+	EndedBy                              call.Actor
+	EndedAt                              *time.Time
+}
+
+// toPark reads the columns; what follows them in the row goes to more.
+func toPark(row pgx.CollectableRow) (parking.Park, error) { return readPark(row) }
+
+func readPark(row pgx.CollectableRow, more ...any) (parking.Park, error) {
+	var r parkRow
+	err := row.Scan(append([]any{
+		&r.ID, &r.Call, &r.Node, &r.Lot, &r.Slot, &r.Parker, &r.Via, &r.From, &r.Name, &r.Note, &r.Owner,
+		&r.State, &r.ParkedAt, &r.Deadline, &r.Ladder, &r.Next, &r.NextAt, &r.Epoch, &r.ClaimedBy, &r.ClaimedAt, &r.ClaimUntil,
+		&r.Reason, &r.EndedBy, &r.EndedAt,
+	}, more...)...)
+	return parking.Park{
+		ID: r.ID, Call: call.ID(r.Call), Node: call.NodeID(r.Node), Lot: r.Lot, Slot: r.Slot,
+		Parker: r.Parker, Via: r.Via, From: call.Number(r.From), Name: r.Name, Note: r.Note, Owner: r.Owner,
+		State: parking.State(r.State), ParkedAt: r.ParkedAt.UTC(), Deadline: r.Deadline.UTC(),
+		Ladder: r.Ladder, Next: r.Next, NextAt: r.NextAt.UTC(),
+		Epoch: r.Epoch, ClaimedBy: r.ClaimedBy, ClaimedAt: at(r.ClaimedAt), ClaimUntil: at(r.ClaimUntil),
+		Reason: parking.Reason(r.Reason), EndedBy: r.EndedBy, EndedAt: at(r.EndedAt),
+	}, err
+}
+
+// at and when: null in the table is the zero time.
+func at(t *time.Time) time.Time {
+	if t == nil {
+		return time.Time{}
+	}
+	return t.UTC()
+}
+
+func when(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}
