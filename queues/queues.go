@@ -17,7 +17,7 @@ type Queue struct {
 	Strategy string        `json:"strategy"` // see Strategies
 	Ring     time.Duration `json:"-"`        // an offer lasts this long; 15 s
 	Retry    time.Duration `json:"-"`        // between rounds; 5 s
-	WrapUp   time.Duration `json:"-"`        // after a conversation; 30 s
+	WrapUp   time.Duration `json:"-"`        // after a conversation; 30 s, below zero none
 	MaxWait  time.Duration `json:"-"`        // hard maximum; 0 is read as the default, 300 s
 	MaxLen   int           `json:"max_len"`  // 0: no bound
 	Music    string        `json:"music"`
@@ -47,9 +47,11 @@ type Agent struct {
 	State     State     `json:"state"`      // what is happening
 	Since     time.Time `json:"since"`      // of State
 	IdleSince time.Time `json:"idle_since"` // end of the last conversation, wrap-up excluded; a missed offer does not reset it
-	Call      call.ID   `json:"call"`
-	Misses    int       `json:"misses"`  // in a row
-	Devices   int       `json:"devices"` // registered phones, at the time of reading
+	Call      call.ID   `json:"call"`       // being offered or talked to; in wrap-up the one that ended
+	Misses    int       `json:"misses"`     // in a row
+	Devices   int       `json:"devices"`    // registered phones, at the time of reading
+
+	StatusSince time.Time `json:"status_since"` // of Status
 }
 
 // HA1 holds H(user:realm:password) for each digest algorithm. It does not print.
@@ -103,14 +105,21 @@ type Offer struct {
 	Agents []string
 	At     time.Time
 	Until  time.Time // a lease: past it the agents are free again whatever happened
+
+	JoinedAt time.Time // of the entry it was made for; zero outside queues
 }
 
 // Jobs.
 type (
-	// Distribute matches a queue's waiting calls with its free agents. Unique by
-	// queue: a burst of arrivals is one job.
+	// Distribute matches a queue's waiting calls with its free agents. A burst of
+	// arrivals is one job: unique by queue and round. The round grows with every
+	// Decide, so that what happens after one has looked gets a job of its own, even
+	// while the job of that Decide has not ended. At sets apart the jobs that are
+	// due later, which must not stand in for one that is due now.
 	Distribute struct {
-		Queue string `json:"queue" river:"unique"`
+		Queue string    `json:"queue" river:"unique"`
+		Round int64     `json:"round,omitempty" river:"unique"`
+		At    time.Time `json:"at,omitzero" river:"unique"`
 	}
 	// Ring tells the node of a call to ring an offer's agents.
 	Ring struct {
@@ -149,8 +158,16 @@ type (
 	UnknownError struct{ Kind, Name string }
 	// TooLateError: the offer has ended or the agent is not in it.
 	TooLateError struct{ Offer string }
+	// InUseError: the queue cannot be deleted while calls wait in it.
+	InUseError struct {
+		Queue   string
+		Waiting int
+	}
 )
 
 func (e *RefusedError) Error() string { return fmt.Sprintf("queue %s: %s", e.Queue, e.Why) }
 func (e *UnknownError) Error() string { return fmt.Sprintf("there is no %s %q", e.Kind, e.Name) }
 func (e *TooLateError) Error() string { return fmt.Sprintf("offer %s is over", e.Offer) }
+func (e *InUseError) Error() string {
+	return fmt.Sprintf("%d calls are waiting in queue %s", e.Waiting, e.Queue)
+}

@@ -13,7 +13,7 @@ type Store interface {
 	Queue(ctx context.Context, name string) (Queue, error)
 	Queues(ctx context.Context) ([]Queue, error)
 	SaveQueue(ctx context.Context, q Queue) error
-	DeleteQueue(ctx context.Context, name string) error
+	DeleteQueue(ctx context.Context, name string) error // *InUseError while calls wait in it
 	Agent(ctx context.Context, name string) (Agent, error)
 	Agents(ctx context.Context) ([]Agent, error)
 	SaveAgent(ctx context.Context, a Agent) error // keeps status, state and, if HA1 is empty, the password
@@ -23,7 +23,8 @@ type Store interface {
 	// again while waiting in the same queue is no error and keeps the place.
 	Join(ctx context.Context, e Entry, now time.Time) error
 	// Leave takes the call out of line; outcome is noted ("answered", "abandoned",
-	// "timeout", "retrieved", …). Not being in line is no error.
+	// "timeout", "retrieved", …). Not being in line is no error. An open offer of
+	// the queue for the call is withdrawn.
 	Leave(ctx context.Context, c call.ID, queue, outcome string, by call.Actor, now time.Time) error
 	Waiting(ctx context.Context, queue string) ([]Entry, error) // "" for all, first in line first
 
@@ -45,13 +46,13 @@ type Store interface {
 	// Miss ends an agent's part of an offer. why: "no_answer" counts as a miss
 	// (three in a row: not_responding), "busy", "rejected", "unreachable" and
 	// "withdrawn" do not. When nobody is left in a queue's offer the entry may be
-	// offered again after the queue's Retry: a Distribute job then.
+	// offered again after the queue's Retry: a Distribute job then. Harmless when late.
 	Miss(ctx context.Context, offer, agent, why string, now time.Time) error
 
 	// Talk marks an agent talking on a call that came to them without an offer
 	// (they dialled a slot, or were dialled directly). Free ends it: wrap-up when
 	// wrapUp > 0 with its job, else idle, and Distribute for their queues. Both
-	// are harmless when late.
+	// are harmless when late. Who talks leaves the offer that rings them.
 	Talk(ctx context.Context, agent string, c call.ID, now time.Time) error
 	Free(ctx context.Context, agent string, c call.ID, wrapUp time.Duration, now time.Time) error
 	// SetStatus is the agent's own wish; it resets Misses and triggers Distribute.
@@ -66,7 +67,14 @@ type Store interface {
 	RemoveDevices(ctx context.Context, agent, contact string) error
 	Devices(ctx context.Context, agent string, now time.Time) ([]Device, error) // unexpired; "" for all agents
 
-	// Check ends offers past their lease and entries and agent states of calls
-	// that are over, and reports what it mended.
+	// Check ends offers past their lease and, after CheckGrace, entries and agent
+	// states of calls that are over, and reports what it mended. It also has those
+	// queues distributed where somebody waits and somebody is idle.
 	Check(ctx context.Context, now time.Time) ([]string, error)
 }
+
+// What Check does with calls that are over.
+const (
+	CheckGrace   = 10 * time.Second // whoever runs the call has this long to tidy up
+	OutcomeEnded = "ended"          // queue.left of an entry that was forgotten
+)

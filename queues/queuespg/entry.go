@@ -1,0 +1,166 @@
+package queuespg
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/callyard/callyard/internal/call"
+	"github.com/callyard/callyard/internal/job"
+	"github.com/callyard/callyard/queues"
+)
+
+const entryColumns = `e.call_id, e.node, e.queue, e.park, e.from_number, e.from_name, e.priority, e.joined_at, e.tried, e.next_at, e.owner`
+
+const inLine = ` order by e.priority desc, e.joined_at, e.call_id`
+
+func scanEntry(row pgx.CollectableRow) (queues.Entry, error) {
+	var e queues.Entry
+	var joined, next *time.Time
+	err := row.Scan(&e.Call, &e.Node, &e.Queue, &e.Park, &e.From, &e.Name, &e.Priority, &joined, &e.Tried, &next, &e.Owner)
+	e.JoinedAt, e.NextAt = zero(joined), zero(next)
+	return e, err
+}
+
+// Join implements queues.Store.
+func (s *Store) Join(ctx context.Context, e queues.Entry, now time.Time) error {
+	err := s.change(ctx, func(c *change) error {
+		// The lock keeps the line from outgrowing its bound, and decisions out.
+		var round int64
+		err := c.QueryRow(ctx, `select round from queues where name = $1 for no key update`, e.Queue).Scan(&round)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return unknown("queue", e.Queue)
+		}
+		if err != nil {
+			return err
+		}
+		if again, err := c.rejoin(ctx, e); again || err != nil {
+			return err
+		}
+		if err := c.admit(ctx, e.Queue, now); err != nil {
+			return err
+		}
+		if e.JoinedAt.IsZero() {
+			e.JoinedAt = now
+		}
+		if _, err := c.Exec(ctx, `
+			insert into entries (call_id, queue, node, park, from_number, from_name, priority, joined_at, tried, next_at, owner)
+			values ($1, $2, $3, $4, $5, $6, $7, $8, coalesce($9, '{}'::text[]), $10, $11)`,
+			e.Call, e.Queue, e.Node, e.Park, string(e.From), e.Name, e.Priority, e.JoinedAt, e.Tried, null(e.NextAt), e.Owner); err != nil {
+			return err
+		}
+		c.note(e.Fact(call.QueueJoined, call.Actor{}, now, map[string]any{"priority": e.Priority}))
+		c.enqueue(job.Job{Args: queues.Distribute{Queue: e.Queue, Round: round}, Queue: job.Dispatch, Unique: true})
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("join %s: %w", e.Call, err)
+	}
+	return nil
+}
+
+// rejoin reports whether the call waits already. It skips an entry that is
+// locked: its call is just being answered or leaving, which will be true the
+// moment we would be let in. Waiting for it with the queue locked could be for ever.
+func (c *change) rejoin(ctx context.Context, e queues.Entry) (bool, error) {
+	var waits bool
+	if err := c.QueryRow(ctx, `select exists (select from entries where call_id = $1 and queue = $2)`, e.Call, e.Queue).Scan(&waits); err != nil || !waits {
+		return false, err
+	}
+	rows, _ := c.Query(ctx, `select `+entryColumns+` from entries e where call_id = $1 and queue = $2 for update skip locked`, e.Call, e.Queue)
+	found, err := pgx.CollectRows(rows, scanEntry)
+	if err != nil || len(found) == 0 {
+		return true, err
+	}
+	old := found[0]
+	old.Rejoin(e)
+	_, err = c.Exec(ctx, `update entries set park = $3, from_name = $4, owner = $5 where call_id = $1 and queue = $2`,
+		e.Call, e.Queue, old.Park, old.Name, old.Owner)
+	return true, err
+}
+
+func (c *change) admit(ctx context.Context, queue string, now time.Time) error {
+	rows, _ := c.Query(ctx, `select `+queueColumns+` from queues q where name = $1`, queue)
+	q, err := pgx.CollectExactlyOneRow(rows, scanQueue)
+	if err != nil {
+		return err
+	}
+	rows, _ = c.Query(ctx, `select `+agentColumns("$2")+` from agents a join queue_agents m on m.agent = a.name where m.queue = $1`, queue, now)
+	agents, err := pgx.CollectRows(rows, scanAgent)
+	if err != nil {
+		return err
+	}
+	var waiting int
+	if err := c.QueryRow(ctx, `select count(*) from entries where queue = $1`, queue).Scan(&waiting); err != nil {
+		return err
+	}
+	if why := queues.Refusal(q, waiting, agents); why != "" {
+		return &queues.RefusedError{Queue: queue, Why: why}
+	}
+	return nil
+}
+
+// Leave implements queues.Store. Offers of the queue for the call are withdrawn.
+func (s *Store) Leave(ctx context.Context, id call.ID, queue, outcome string, by call.Actor, now time.Time) error {
+	err := s.change(ctx, func(c *change) error {
+		_, err := c.leave(ctx, id, queue, outcome, by, now)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("%s leaves queue %s: %w", id, queue, err)
+	}
+	return nil
+}
+
+func (c *change) leave(ctx context.Context, id call.ID, queue, outcome string, by call.Actor, now time.Time) (left bool, err error) {
+	e, err := c.lockEntry(ctx, id, queue)
+	if err != nil {
+		return false, err
+	}
+	rows, _ := c.Query(ctx, `select id from offers where call_id = $1 and queue = $2 order by id`, id, queue)
+	open, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return false, err
+	}
+	for _, offer := range open {
+		if _, err := c.withdraw(ctx, offer, now); err != nil {
+			return false, err
+		}
+	}
+	if e == nil {
+		return false, nil
+	}
+	return true, c.drop(ctx, *e, outcome, by, now)
+}
+
+// lockEntry returns nil when the call does not wait there.
+func (c *change) lockEntry(ctx context.Context, id call.ID, queue string) (*queues.Entry, error) {
+	rows, _ := c.Query(ctx, `select `+entryColumns+` from entries e where call_id = $1 and queue = $2 for update`, id, queue)
+	found, err := pgx.CollectRows(rows, scanEntry)
+	if err != nil || len(found) == 0 {
+		return nil, err
+	}
+	return &found[0], nil
+}
+
+// drop takes a locked entry out of line.
+func (c *change) drop(ctx context.Context, e queues.Entry, outcome string, by call.Actor, now time.Time) error {
+	if _, err := c.Exec(ctx, `delete from entries where call_id = $1 and queue = $2`, e.Call, e.Queue); err != nil {
+		return err
+	}
+	c.note(e.Fact(call.QueueLeft, by, now, map[string]any{"outcome": outcome}))
+	return nil
+}
+
+// Waiting implements queues.Store.
+func (s *Store) Waiting(ctx context.Context, queue string) ([]queues.Entry, error) {
+	rows, _ := s.db.Pool.Query(ctx, `select `+entryColumns+` from entries e where $1 in ('', queue)`+inLine, queue)
+	line, err := pgx.CollectRows(rows, scanEntry)
+	if err != nil {
+		return nil, fmt.Errorf("read who waits in %s: %w", queue, err)
+	}
+	return line, nil
+}
