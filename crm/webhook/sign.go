@@ -1,0 +1,84 @@
+package webhook
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// The headers of Standard Webhooks 1.0.0.
+const (
+	headerID        = "webhook-id"
+	headerTimestamp = "webhook-timestamp"
+	headerSignature = "webhook-signature"
+)
+
+// secret is the key that endpoint and hub share. It does not print.
+type secret []byte
+
+func (secret) String() string   { return "[hidden]" }
+func (secret) GoString() string { return "[hidden]" }
+
+// parseSecret reads "whsec_" and base64. Standard Webhooks asks for 24 to 64 bytes.
+func parseSecret(s string) (secret, error) {
+	b64, ok := strings.CutPrefix(s, "whsec_")
+	if !ok {
+		return nil, errors.New(`webhook secret: must begin with "whsec_"`)
+	}
+	key, err := base64.StdEncoding.DecodeString(b64)
+	if err != nil {
+		return nil, errors.New("webhook secret: not base64") // the cause would print part of it
+	}
+	if len(key) < 24 || len(key) > 64 {
+		return nil, fmt.Errorf("webhook secret: %d bytes, must be 24 to 64", len(key))
+	}
+	return key, nil
+}
+
+// sign is the signature of one attempt: HMAC-SHA256 over "id.timestamp.body".
+func (s secret) sign(id, timestamp string, body []byte) string {
+	return "v1," + base64.StdEncoding.EncodeToString(s.mac(id, timestamp, body))
+}
+
+func (s secret) mac(id, timestamp string, body []byte) []byte {
+	m := hmac.New(sha256.New, s)
+	m.Write([]byte(id + "." + timestamp + "."))
+	m.Write(body)
+	return m.Sum(nil)
+}
+
+// ErrSignature says that a webhook does not come from who holds the secret, or
+// is a replay of an old one.
+var ErrSignature = errors.New("webhook signature does not fit")
+
+// tolerance is how far the sender's clock may be off.
+const tolerance = 5 * time.Minute
+
+// Verify is the receiver's part: it checks that a webhook was sent by a holder
+// of the secret ("whsec_…") within five minutes of now. ErrSignature if not.
+func Verify(whsec string, h http.Header, body []byte, now time.Time) error {
+	key, err := parseSecret(whsec)
+	if err != nil {
+		return err
+	}
+	ts := h.Get(headerTimestamp)
+	sec, err := strconv.ParseInt(ts, 10, 64)
+	if err != nil || now.Sub(time.Unix(sec, 0)).Abs() > tolerance {
+		return fmt.Errorf("%w: timestamp %q", ErrSignature, ts)
+	}
+	want := key.mac(h.Get(headerID), ts, body)
+	for s := range strings.FieldsSeq(h.Get(headerSignature)) { // several while a secret is being changed
+		b64, v1 := strings.CutPrefix(s, "v1,")
+		got, err := base64.StdEncoding.DecodeString(b64)
+		if v1 && err == nil && hmac.Equal(got, want) {
+			return nil
+		}
+	}
+	return ErrSignature
+}
