@@ -1,0 +1,210 @@
+// Package config reads how this node is to run: defaults, then a YAML file, then
+// CALLYARD_… variables of the environment, the later winning.
+package config
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/knadh/koanf/parsers/yaml"
+	"github.com/knadh/koanf/providers/env/v2"
+	"github.com/knadh/koanf/providers/file"
+	"github.com/knadh/koanf/providers/structs"
+	"github.com/knadh/koanf/v2"
+)
+
+// Config is everything a node needs to know before it reads the database. What
+// people change while it runs (lots, queues, flows …) is in the database.
+type Config struct {
+	Node     string `koanf:"node"`     // names this process; must be unique among those that share a database
+	DataDir  string `koanf:"data_dir"` // embedded database, recordings
+	Database string `koanf:"database_url"`
+
+	SIP     SIP     `koanf:"sip"`
+	RTP     RTP     `koanf:"rtp"`
+	HTTP    HTTP    `koanf:"http"`
+	Log     Log     `koanf:"log"`
+	Webhook Webhook `koanf:"webhook"`
+
+	Region  string `koanf:"region"`    // where a number without a country code is from: "ES", "US"
+	WrapUpS int    `koanf:"wrap_up_s"` // after a conversation that no queue brought about
+}
+
+// SIP is where phones and trunks reach us.
+type SIP struct {
+	Listen    []string `koanf:"listen"`    // "udp:0.0.0.0:5060", "tcp:0.0.0.0:5060"
+	Advertise string   `koanf:"advertise"` // host[:port] for Via and Contact; "" the listening address
+	Realm     string   `koanf:"realm"`
+	CallsPerS float64  `koanf:"calls_per_s"` // beyond it new calls are answered 503
+}
+
+// RTP is where media flows.
+type RTP struct {
+	IP        string `koanf:"ip"`        // "" the address SIP listens on
+	Advertise string `koanf:"advertise"` // for SDP; "" the same
+	PortMin   int    `koanf:"port_min"`
+	PortMax   int    `koanf:"port_max"`
+}
+
+// HTTP is the REST API, and a second port for operators.
+type HTTP struct {
+	Listen string `koanf:"listen"`
+	Ops    string `koanf:"ops"` // /livez /readyz /metrics; "" switches it off
+}
+
+// Log is how much is logged and in what form.
+type Log struct {
+	Level  string `koanf:"level"`  // debug, info, warn, error
+	Format string `koanf:"format"` // text, json
+}
+
+// Webhook is told of every finished call, signed as Standard Webhooks asks.
+type Webhook struct {
+	URL    string `koanf:"url"`
+	Secret string `koanf:"secret"` // "whsec_…"
+}
+
+// Default is a node on this machine that takes calls on the usual ports.
+func Default() Config {
+	return Config{
+		Node:    hostNode(),
+		DataDir: dataDir(),
+		SIP:     SIP{Listen: []string{"udp:0.0.0.0:5060", "tcp:0.0.0.0:5060"}, Realm: "callyard", CallsPerS: 200},
+		RTP:     RTP{PortMin: 20000, PortMax: 29999},
+		HTTP:    HTTP{Listen: "127.0.0.1:8080", Ops: "127.0.0.1:9090"},
+		Log:     Log{Level: "info", Format: "text"},
+		Region:  "US",
+		WrapUpS: 30,
+	}
+}
+
+func hostNode() string {
+	h, err := os.Hostname()
+	if err != nil || h == "" {
+		return "node1"
+	}
+	return strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r == '_' {
+			return r
+		}
+		return '_'
+	}, strings.ToLower(h))
+}
+
+// dataDir is where a user keeps an application's data. Root's home is closed to
+// the account that Postgres runs as, hence /var/lib.
+func dataDir() string {
+	if os.Geteuid() == 0 {
+		return "/var/lib/callyard"
+	}
+	if d := os.Getenv("XDG_DATA_HOME"); d != "" {
+		return filepath.Join(d, "callyard")
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return filepath.Join(os.TempDir(), "callyard")
+	}
+	return filepath.Join(home, ".local", "share", "callyard")
+}
+
+// Load reads the file, if one is named, and the environment: CALLYARD_DATA_DIR,
+// CALLYARD_SIP__LISTEN (comma separated; two underscores go one level down) and
+// DATABASE_URL.
+func Load(path string, base Config) (Config, error) {
+	k := koanf.New(".")
+	if err := k.Load(structs.Provider(base, "koanf"), nil); err != nil {
+		return base, fmt.Errorf("defaults: %w", err)
+	}
+	if path != "" {
+		if err := k.Load(file.Provider(path), yaml.Parser()); err != nil {
+			return base, fmt.Errorf("configuration %s: %w", path, err)
+		}
+		for _, key := range k.Keys() {
+			if !knownKeys[key] {
+				return base, fmt.Errorf("configuration %s: unknown key %q", path, key)
+			}
+		}
+	}
+	fromEnv := env.Provider(".", env.Opt{Prefix: "CALLYARD_", TransformFunc: func(name, v string) (string, any) {
+		key := strings.ReplaceAll(strings.ToLower(strings.TrimPrefix(name, "CALLYARD_")), "__", ".")
+		if !knownKeys[key] {
+			return "", nil // CALLYARD_PG_BIN and the like belong to others
+		}
+		if key == "sip.listen" {
+			return key, strings.Split(v, ",")
+		}
+		return key, v
+	}})
+	if err := k.Load(fromEnv, nil); err != nil {
+		return base, fmt.Errorf("environment: %w", err)
+	}
+	var c Config
+	if err := k.Unmarshal("", &c); err != nil {
+		return base, fmt.Errorf("configuration: %w", err)
+	}
+	c.Database = cmp.Or(os.Getenv("DATABASE_URL"), c.Database)
+	return c, c.Validate()
+}
+
+var knownKeys = func() map[string]bool {
+	k := koanf.New(".")
+	_ = k.Load(structs.Provider(Default(), "koanf"), nil) // a struct of ours cannot fail
+	known := map[string]bool{}
+	for _, key := range k.Keys() {
+		known[key] = true
+	}
+	return known
+}()
+
+// Validate names every fault at once.
+func (c Config) Validate() error {
+	var errs []error
+	bad := func(key, format string, args ...any) { errs = append(errs, fmt.Errorf(key+": "+format, args...)) }
+	if c.Node == "" {
+		bad("node", "must not be empty")
+	}
+	if len(c.SIP.Listen) == 0 {
+		bad("sip.listen", "name at least one, such as udp:0.0.0.0:5060")
+	}
+	for _, l := range c.SIP.Listen {
+		if _, _, err := ParseListen(l); err != nil {
+			bad("sip.listen", "%w", err)
+		}
+	}
+	if c.RTP.PortMin < 1024 || c.RTP.PortMax > 65535 || c.RTP.PortMax-c.RTP.PortMin < 10 {
+		bad("rtp.port_min, rtp.port_max", "%d–%d is no range of ports above 1024", c.RTP.PortMin, c.RTP.PortMax)
+	}
+	if _, _, err := net.SplitHostPort(c.HTTP.Listen); err != nil {
+		bad("http.listen", "%w", err)
+	}
+	if c.Webhook.URL != "" && !strings.HasPrefix(c.Webhook.Secret, "whsec_") {
+		bad("webhook.secret", `must begin with "whsec_" when webhook.url is set`)
+	}
+	if c.WrapUpS < 0 || c.WrapUpS > 3600 {
+		bad("wrap_up_s", "%d is not between 0 and 3600", c.WrapUpS)
+	}
+	return errors.Join(errs...)
+}
+
+// ParseListen reads "udp:127.0.0.1:5060".
+func ParseListen(s string) (transport string, at netip.AddrPort, err error) {
+	transport, addr, ok := strings.Cut(s, ":")
+	if !ok || (transport != "udp" && transport != "tcp") {
+		return "", at, fmt.Errorf("%q: want udp:ip:port or tcp:ip:port", s)
+	}
+	at, err = netip.ParseAddrPort(addr)
+	if err != nil {
+		return "", at, fmt.Errorf("%q: %w", s, err)
+	}
+	return transport, at, nil
+}
+
+// WrapUp is WrapUpS as a duration.
+func (c Config) WrapUp() time.Duration { return time.Duration(c.WrapUpS) * time.Second }
