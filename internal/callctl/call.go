@@ -1,0 +1,241 @@
+package callctl
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"sync/atomic"
+	"time"
+
+	"github.com/callyard/callyard/crm"
+	"github.com/callyard/callyard/internal/call"
+	"github.com/callyard/callyard/routing"
+)
+
+// Call is one live call. All fields below mb belong to the goroutine that run
+// is, except where said; nothing on it blocks.
+type Call struct {
+	id   call.ID
+	hub  *Hub
+	log  *slog.Logger
+	mb   *mailbox
+	done chan struct{} // closed when the goroutine has ended and all is written
+	seen atomic.Pointer[Snapshot]
+
+	scribe *scribe
+	from   Party
+	to     call.Number
+	trunk  string
+	agent  string // the rep who placed it
+	began  time.Time
+
+	flow *routing.Flow
+	walk routing.Run
+	wait wait // what the flow waits for
+
+	caller   Leg
+	answered time.Time // our 200 was confirmed, zero before
+	picked   bool      // Answer was asked for
+	pickedFn []func()  // to do once the caller's leg is up
+
+	stay   *stay              // in a slot
+	line   *line              // in a queue
+	rounds map[*round]bool    // phones that ring
+	taking *taking            // a claim is being carried out
+	talk   *talk              // a conversation
+	aside  map[call.LegID]Leg // legs that hear a last word before they are hung up
+	open   int                // legs that have not ended
+
+	record     *crm.Record
+	connected  time.Time
+	answeredBy string
+	talked     time.Duration
+	parkedFor  time.Duration
+	voicemail  string
+	expired    bool
+	lastLot    string // of the last stay
+	ended      bool
+	cause      call.Cause
+	endedAt    time.Time
+}
+
+func newCall(h *Hub, in Incoming, to call.Number, flow *routing.Flow) *Call {
+	id := call.ID(call.NewID("call", in.At))
+	log := h.cfg.Log.With("call", string(id))
+	return &Call{
+		id: id, hub: h, log: log, mb: newMailbox(), done: make(chan struct{}),
+		scribe: &scribe{log: log, ctx: h.ctx},
+		from:   in.From, to: to, trunk: in.Trunk, agent: in.Agent, began: in.At,
+		flow: flow, caller: in.Leg,
+		rounds: map[*round]bool{}, aside: map[call.LegID]Leg{},
+	}
+}
+
+// run is the call's goroutine.
+func (c *Call) run() {
+	defer close(c.done)
+	c.guard(c.start)
+	for {
+		<-c.mb.wake
+		for _, f := range c.mb.take() {
+			c.guard(f)
+		}
+		c.show()
+		if c.ended && c.open == 0 && len(c.rounds) == 0 && c.mb.closeIfEmpty() {
+			break
+		}
+	}
+	c.hub.forget(c)
+	<-c.scribe.flushed()
+}
+
+// guard keeps a fault in one call from ending the others.
+func (c *Call) guard(f func()) {
+	defer func() {
+		if r := recover(); r != nil {
+			c.log.Error("panic in a call", "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
+			if !c.ended {
+				c.over(call.Failed)
+			}
+		}
+	}()
+	f()
+}
+
+func (c *Call) start() {
+	c.open++
+	if c.agent != "" {
+		agent, at := c.agent, c.began
+		c.lines("agent calls out", func(ctx context.Context, l Lines) error { return l.Talk(ctx, agent, c.id, at) })
+	}
+	version := 0
+	name := ""
+	if c.flow != nil {
+		name, version = c.flow.Name(), c.flow.Version()
+	}
+	o := Opening{ID: c.id, Node: c.hub.cfg.Node, Trunk: c.trunk, Agent: c.agent, From: c.from, To: c.to, Flow: name, Version: version, At: c.began}
+	first := call.Event{Call: c.id, Type: call.Offered, At: c.began, Actor: call.Actor{User: c.agent, Via: via(c.trunk)},
+		Data: map[string]any{"from": c.from.Number, "to": c.to, "trunk": c.trunk}}
+	c.book("begin", func(ctx context.Context, b Book) error { return b.Begin(ctx, o, first) })
+	c.caller.Watch(c.leg)
+	c.startFlow()
+}
+
+func via(trunk string) string {
+	if trunk != "" {
+		return "trunk"
+	}
+	return "phone"
+}
+
+// show publishes what the call is doing.
+func (c *Call) show() {
+	s := Snapshot{ID: c.id, From: c.from.Number, To: c.to, State: "routing", Since: c.began}
+	switch {
+	case c.talk != nil:
+		s.State, s.Agent, s.Since = "talking", c.talk.agent, c.talk.since
+	case c.stay != nil && c.stay.put:
+		s.State, s.Since = "parked", c.stay.park.ParkedAt
+	case c.line != nil:
+		s.State, s.Since = "queued", c.line.since
+	}
+	for r := range c.rounds {
+		s.Ringing += len(r.legs)
+	}
+	c.seen.Store(&s)
+}
+
+// leg is what legs post their events to. It may be called from any goroutine.
+func (c *Call) leg(ev LegEvent) bool { return c.mb.post(func() { c.onLeg(ev) }) }
+
+// after runs f on the call's goroutine unless the timer is stopped first. f must
+// check that what it is about still exists.
+func (c *Call) after(d time.Duration, f func()) *time.Timer {
+	return time.AfterFunc(d, func() { c.mb.post(f) })
+}
+
+// onLeg tells each leg's events to the part of the call it plays.
+func (c *Call) onLeg(ev LegEvent) {
+	switch ev := ev.(type) {
+	case LegRang:
+		if r := c.roundOf(ev.Leg); r != nil {
+			c.rang(r, ev.Leg)
+		}
+	case LegAnswered:
+		c.onAnswered(ev.Leg)
+	case LegEnded:
+		c.open--
+		c.onEnded(ev)
+	case LegDigit:
+		c.onDigit(ev)
+	case LegHeld:
+		c.onHeld(ev)
+	case LegReferred:
+		c.onReferred(ev)
+	}
+}
+
+func (c *Call) onAnswered(l Leg) {
+	if c.ended {
+		l.Hangup(call.Gone, "")
+		return
+	}
+	if l == c.caller {
+		c.answered = time.Now()
+		fns := c.pickedFn
+		c.pickedFn = nil
+		for _, f := range fns {
+			f()
+		}
+		return
+	}
+	if c.taking != nil && c.taking.leg == l {
+		c.taken()
+		return
+	}
+	if r := c.roundOf(l); r != nil {
+		c.won(r, l)
+		return
+	}
+	if c.talk == nil || c.talk.leg != l {
+		l.Hangup(call.Gone, "") // nobody waits for it any more
+	}
+}
+
+func (c *Call) onEnded(ev LegEnded) {
+	if ev.Leg == c.caller {
+		c.caller = nil
+		cause := ev.Cause
+		if c.answered.IsZero() && ev.Remote && cause == call.Normal {
+			cause = call.Cancelled
+		}
+		c.over(cause)
+		return
+	}
+	delete(c.aside, ev.Leg.ID())
+	switch {
+	case c.taking != nil && c.taking.leg == ev.Leg:
+		c.untaken("retriever_gone")
+	case c.talk != nil && c.talk.leg == ev.Leg:
+		c.parted(ev.Cause)
+	default:
+		if r := c.roundOf(ev.Leg); r != nil {
+			c.lost(r, ev)
+		}
+	}
+}
+
+// answer picks the caller up, if that has not been done, and runs then when the
+// leg is up. shown is who they will talk to, if that is known.
+func (c *Call) answer(shown Party, then func()) {
+	if !c.answered.IsZero() {
+		then()
+		return
+	}
+	c.pickedFn = append(c.pickedFn, then)
+	if !c.picked {
+		c.picked = true
+		c.caller.Answer(shown)
+	}
+}

@@ -1,0 +1,243 @@
+package callctl
+
+import (
+	"context"
+	"maps"
+	"strings"
+	"time"
+
+	"github.com/callyard/callyard/crm"
+	"github.com/callyard/callyard/internal/call"
+	"github.com/callyard/callyard/routing"
+)
+
+// wait is the command whose outcome the flow waits for.
+type wait struct {
+	node string
+	gen  int // grows with every wait: late timers and answers are told by it
+	// talked is the outcome to report once a conversation is over and the caller
+	// is still there.
+	talked string
+	gather *gather
+	box    *mail
+	timer  *time.Timer
+}
+
+func (c *Call) startFlow() {
+	caller := routing.Caller{Call: c.id, From: c.from.Number, Name: c.from.Name, To: c.to, Trunk: c.trunk, At: c.began}
+	run, cmds, err := routing.Start(c.flow, caller, c.began)
+	c.note(call.Event{Type: call.FlowStarted, At: c.began, Flow: run.Flow, Version: run.Version})
+	c.walked(run, cmds, err)
+}
+
+// resume tells the flow what came of the command it waits for.
+func (c *Call) resume(outcome string, vars map[string]any) {
+	if c.ended {
+		return
+	}
+	c.clearWait()
+	run, cmds, err := routing.Resume(c.flow, c.walk, routing.Event{Node: c.walk.At, Outcome: outcome, At: time.Now(), Vars: vars})
+	c.walked(run, cmds, err)
+}
+
+func (c *Call) clearWait() {
+	if c.wait.timer != nil {
+		c.wait.timer.Stop()
+	}
+	c.wait = wait{gen: c.wait.gen + 1}
+}
+
+// walked notes the decisions of a walk and carries out its commands.
+func (c *Call) walked(run routing.Run, cmds []routing.Command, err error) {
+	for _, d := range run.Path[min(len(c.walk.Path), len(run.Path)):] {
+		c.note(call.Event{Type: call.FlowDecided, At: d.At, Flow: run.Flow, Version: run.Version, Node: d.Node,
+			Data: map[string]any{"type": d.Type, "outcome": d.Outcome, "to": d.To, "reason": d.Reason, "inputs": d.Inputs}})
+	}
+	c.walk = run
+	if err != nil {
+		c.log.Error("flow failed", "flow", run.Flow, "version", run.Version, "node", run.At, "err", err)
+		c.note(call.Event{Type: call.FlowFailed, Node: run.At, Data: map[string]any{"error": err.Error()}})
+		c.over(call.Failed)
+		return
+	}
+	c.wait.node = run.At
+	for _, cmd := range cmds {
+		c.carryOut(cmd)
+	}
+}
+
+// carryOut does what the flow asks. Whatever needs the caller's ear picks the
+// caller up first; a dial does not, so that the caller hears ringing.
+func (c *Call) carryOut(cmd routing.Command) {
+	gen := c.wait.gen
+	up := func(f func()) {
+		c.answer(Party{}, func() {
+			if c.wait.gen == gen && !c.ended {
+				f()
+			}
+		})
+	}
+	switch cmd := cmd.(type) {
+	case routing.Answer:
+		if cmd.Early {
+			c.caller.Early()
+			c.resume("answered", nil)
+			return
+		}
+		up(func() {
+			c.note(call.Event{Type: call.AnsweredBy, At: c.answered, Node: cmd.Node, Actor: call.Actor{Via: "flow"}})
+			c.resume("answered", nil)
+		})
+	case routing.Play:
+		up(func() { c.play(cmd) })
+	case routing.Gather:
+		up(func() { c.gather(cmd) })
+	case routing.Lookup:
+		c.lookup(cmd)
+	case routing.Dial:
+		c.dial(cmd)
+	case routing.Queue:
+		up(func() { c.queue(cmd) })
+	case routing.Park:
+		up(func() { c.parkByFlow(cmd) })
+	case routing.Voicemail:
+		up(func() { c.takeMessage(cmd) })
+	case routing.Notify:
+		c.notify(cmd)
+	case routing.Hangup:
+		cause := causeOf(cmd)
+		if c.answered.IsZero() && cause == call.Normal {
+			cause = call.Unavailable
+		}
+		c.over(cause)
+	}
+}
+
+func causeOf(h routing.Hangup) call.Cause {
+	switch h.Cause {
+	case "busy":
+		return call.Busy
+	case "rejected":
+		return call.Rejected
+	case "unavailable", "no_answer":
+		return call.Unavailable
+	case "not_found":
+		return call.NotFound
+	case "forbidden":
+		return call.Forbidden
+	case "failed":
+		return call.Failed
+	}
+	switch h.SIPCode {
+	case 486, 600:
+		return call.Busy
+	case 603:
+		return call.Rejected
+	case 404:
+		return call.NotFound
+	case 403:
+		return call.Forbidden
+	case 480:
+		return call.Unavailable
+	}
+	return call.Normal
+}
+
+// lookup asks the CRM beside the call; the flow goes on when it answers or its
+// time is up.
+func (c *Call) lookup(cmd routing.Lookup) {
+	gen := c.wait.gen
+	var (
+		found crm.Result
+		err   error
+	)
+	within := cmd.Deadline
+	if within <= 0 {
+		within = 800 * time.Millisecond
+	}
+	c.fork(within+200*time.Millisecond, func(ctx context.Context) {
+		found, err = c.hub.cfg.Directory.Find(ctx, c.from.Number, within)
+	}, func() {
+		if c.wait.gen != gen || c.ended {
+			return
+		}
+		outcome := string(found.Outcome)
+		data := map[string]any{"outcome": outcome}
+		if err != nil {
+			outcome = "error"
+			data["outcome"], data["error"] = "error", err.Error()
+		}
+		vars := map[string]any{}
+		if outcome == string(crm.One) || outcome == string(crm.Many) {
+			c.record = &found.Best
+			vars["crm"] = recordVars(c.record)
+			data["ref"] = found.Best.Ref
+			if c.from.Name == "" {
+				c.from.Name = found.Best.Name
+			}
+		}
+		c.note(call.Event{Type: call.CRMLookedUp, Node: cmd.Node, Data: data})
+		c.resume(outcome, vars)
+	})
+}
+
+// recordVars is a CRM record as expressions see it: the fields of the record
+// beside what every record has.
+func recordVars(r *crm.Record) map[string]any {
+	v := map[string]any{}
+	maps.Copy(v, r.Fields)
+	for k, s := range map[string]string{"id": r.Ref.ID, "kind": r.Kind, "name": r.Name, "company": r.Company, "owner": r.Owner} {
+		if s != "" {
+			v[k] = s
+		}
+	}
+	return v
+}
+
+func (c *Call) notify(cmd routing.Notify) {
+	n := Notification{Call: c.id, Channel: cmd.Channel, Template: cmd.Template, To: cmd.To, Vars: cmd.Vars}
+	if send := c.hub.cfg.Notify; send != nil {
+		c.scribe.must("notify", func(ctx context.Context) error { return send(ctx, n) })
+	}
+	c.note(call.Event{Type: call.Notified, Node: cmd.Node, Data: map[string]any{"channel": cmd.Channel, "template": cmd.Template, "to": cmd.To}})
+}
+
+// who expands the targets of a dial or an offer to agent names and numbers.
+func (c *Call) who(targets ...string) (agents []string, numbers []call.Number) {
+	plan := c.hub.cfg.Plan()
+	seen := map[string]bool{}
+	add := func(names ...string) {
+		for _, n := range names {
+			if a, ok := plan.Agent(n); ok && !seen[a.Name] {
+				seen[a.Name] = true
+				agents = append(agents, a.Name)
+			}
+		}
+	}
+	for _, t := range targets {
+		kind, name, ok := strings.Cut(t, ":")
+		switch {
+		case t == "owner":
+			if c.record != nil {
+				add(c.record.Owner)
+			}
+		case t == "parker":
+			if c.stay != nil {
+				add(c.stay.park.Parker)
+			}
+		case ok && kind == "agent":
+			add(name)
+		case ok && kind == "team":
+			add(plan.Team(name)...)
+		case ok && kind == "queue":
+			for _, a := range plan.Queues[name].Agents {
+				add(a.Agent)
+			}
+		case ok && kind == "number":
+			numbers = append(numbers, call.Number(name))
+		default:
+			add(t)
+		}
+	}
+	return agents, numbers
+}

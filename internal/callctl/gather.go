@@ -1,0 +1,163 @@
+package callctl
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/callyard/callyard/parking"
+	"github.com/callyard/callyard/routing"
+)
+
+// gather is a prompt and the digits pressed so far.
+type gather struct {
+	routing.Gather
+	digits string
+	timer  *time.Timer
+}
+
+// play plays a prompt; a digit may cut it short.
+func (c *Call) play(cmd routing.Play) {
+	gen := c.wait.gen
+	c.caller.Media().Play(clips(cmd.Prompt), func(bool) {
+		c.mb.post(func() {
+			if c.wait.gen == gen && !c.ended {
+				c.resume("done", nil)
+			}
+		})
+	})
+	if cmd.Interruptible {
+		c.wait.gather = &gather{Gather: routing.Gather{Node: cmd.Node}}
+	}
+}
+
+func clips(prompts ...string) []Clip {
+	var out []Clip
+	for _, p := range prompts {
+		if p != "" {
+			out = append(out, Clip{Prompt: p})
+		}
+	}
+	return out
+}
+
+// gather plays a prompt and collects digits. The clock to the first digit
+// starts when the prompt has ended.
+func (c *Call) gather(cmd routing.Gather) {
+	gen := c.wait.gen
+	g := &gather{Gather: cmd}
+	c.wait.gather = g
+	await := func() { g.timer = c.after(cmd.Timeout, func() { c.gathered(gen) }) }
+	if cmd.Prompt == "" {
+		await()
+		return
+	}
+	c.caller.Media().Play(clips(cmd.Prompt), func(whole bool) {
+		c.mb.post(func() {
+			if whole && c.wait.gen == gen && g.digits == "" && g.timer == nil && !c.ended {
+				await()
+			}
+		})
+	})
+}
+
+// digit takes a key of the caller's while digits are awaited.
+func (g *gather) digit(c *Call, d rune) {
+	gen := c.wait.gen
+	if g.Max == 0 { // a prompt that may be interrupted
+		c.caller.Media().Silence()
+		c.resume("interrupted", nil)
+		return
+	}
+	if g.digits == "" {
+		c.caller.Media().Silence()
+	}
+	if g.timer != nil {
+		g.timer.Stop()
+	}
+	if g.Terminator != "" && string(d) == g.Terminator {
+		c.gathered(gen)
+		return
+	}
+	g.digits += string(d)
+	if len(g.digits) >= g.Max {
+		c.gathered(gen)
+		return
+	}
+	between := g.InterDigit
+	if between <= 0 {
+		between = 3 * time.Second
+	}
+	g.timer = c.after(between, func() { c.gathered(gen) })
+}
+
+func (c *Call) gathered(gen int) {
+	if c.wait.gen != gen || c.ended {
+		return
+	}
+	g := c.wait.gather
+	if g.timer != nil {
+		g.timer.Stop()
+	}
+	if g.digits == "" {
+		c.resume("timeout", nil)
+		return
+	}
+	c.resume("digits", map[string]any{"digits": g.digits})
+}
+
+// onDigit routes a key press: the caller's to a menu, a queue's exit or a
+// message being recorded, the rep's to the feature codes.
+func (c *Call) onDigit(ev LegDigit) {
+	switch {
+	case c.ended:
+	case ev.Leg == c.caller && c.talk == nil && c.taking == nil:
+		switch {
+		case c.wait.gather != nil:
+			c.wait.gather.digit(c, ev.Digit)
+		case c.wait.box != nil && ev.Digit == '#':
+			c.messageDone()
+		case c.line != nil && c.line.exit[string(ev.Digit)] != "":
+			c.leaveLine("exit_key", c.line.exit[string(ev.Digit)], map[string]any{"key": string(ev.Digit)})
+		}
+	case c.talk != nil && ev.Leg == c.talk.leg:
+		c.feature(ev.Digit)
+	}
+}
+
+// featureGap is how long after the star the digit of a feature code may come.
+const featureGap = 3 * time.Second
+
+// feature watches a rep's keys for *7, which parks the caller.
+func (c *Call) feature(d rune) {
+	t := c.talk
+	now := time.Now()
+	if now.Sub(t.keyAt) > featureGap {
+		t.keys = ""
+	}
+	t.keys, t.keyAt = t.keys+string(d), now
+	if !strings.HasSuffix(t.keys, "*7") {
+		return
+	}
+	t.keys = ""
+	lot := c.homeLot()
+	if lot == "" {
+		t.leg.Media().Play(clips("unavailable"), func(bool) { c.mb.post(c.rejoin) })
+		return
+	}
+	c.parkByTalker(lot, 0, "feature", nil)
+}
+
+// homeLot is where a rep's *7 parks: the lot of the last stay, else the only or
+// first lot.
+func (c *Call) homeLot() string {
+	if c.lastLot != "" {
+		return c.lastLot
+	}
+	lots := c.hub.cfg.Plan().Lots
+	if len(lots) == 0 {
+		return ""
+	}
+	first := slices.MinFunc(lots, func(a, b parking.Lot) int { return strings.Compare(a.Name, b.Name) })
+	return first.Name
+}

@@ -1,0 +1,297 @@
+package callctl
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"strings"
+	"time"
+
+	"github.com/callyard/callyard/crm"
+	"github.com/callyard/callyard/internal/call"
+	"github.com/callyard/callyard/parking"
+	"github.com/callyard/callyard/queues"
+	"github.com/callyard/callyard/routing"
+)
+
+// Ringing times of the ladder where a step names none.
+const (
+	recallRing  = 20 * time.Second
+	offerRing   = 15 * time.Second
+	freshWithin = 2 * time.Second // a step's condition may ask the CRM again for so long
+)
+
+// step carries out a rung of the ladder that has just begun. The call stays in
+// its slot and can be taken all the while.
+func (c *Call) step(park parking.Park, n int) {
+	if c.ended || c.stay == nil || c.stay.park.ID != park.ID || n >= len(park.Ladder) {
+		return
+	}
+	c.stay.put = true
+	s := park.Ladder[n]
+	busy := c.taking != nil || (c.talk != nil && c.talk.bounce != nil) || c.fetching()
+	switch {
+	case s.Do == parking.Goto && busy:
+		c.stay.due = n // whoever is taking the call goes first; if they fail, the step runs
+	case s.Do == parking.Goto:
+		c.expire(n)
+	case busy || c.talk != nil:
+		c.stepResult(n, "claimed", nil)
+	case s.When == "":
+		c.rung(n, s)
+	default:
+		c.when(s, func(holds bool, err error) {
+			switch {
+			case c.ended || c.stay == nil || c.stay.park.ID != park.ID || c.talk != nil || c.taking != nil:
+			case err != nil:
+				c.stepResult(n, "unknown", map[string]any{"error": err.Error()})
+			case !holds:
+				c.stepResult(n, "skipped", map[string]any{"when": s.When})
+			default:
+				c.rung(n, s)
+			}
+		})
+	}
+}
+
+// fetching tells whether a rep who claimed the call is being rung.
+func (c *Call) fetching() bool {
+	for r := range c.rounds {
+		if r.claim != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// when evaluates a step's condition, with the CRM's values read afresh.
+func (c *Call) when(s parking.Step, then func(bool, error)) {
+	eval := func() (bool, error) { return routing.EvalBool(s.When, c.scope()) }
+	if !strings.Contains(s.When, "crm.") {
+		then(eval())
+		return
+	}
+	c.fork(freshWithin+time.Second, func(ctx context.Context) {
+		found, err := c.hub.cfg.Directory.Find(ctx, c.from.Number, freshWithin)
+		if err == nil && (found.Outcome == crm.One || found.Outcome == crm.Many) {
+			c.mb.post(func() { c.record = &found.Best }) // before then: posts are in order
+		}
+	}, func() { then(eval()) })
+}
+
+// scope is what expressions of the ladder read.
+func (c *Call) scope() map[string]any {
+	scope := routing.Scope(c.walk, time.Now())
+	if c.record != nil {
+		known, _ := scope["crm"].(map[string]any)
+		merged := maps.Clone(known)
+		if merged == nil {
+			merged = map[string]any{}
+		}
+		maps.Copy(merged, recordVars(c.record))
+		scope["crm"] = merged
+	}
+	if c.stay != nil {
+		scope["lot"] = map[string]any{"name": c.stay.lot.Name, "slot": c.stay.park.Slot, "age_s": time.Since(c.stay.park.ParkedAt).Seconds()}
+	}
+	return scope
+}
+
+func (c *Call) rung(n int, s parking.Step) {
+	switch s.Do {
+	case parking.Remind:
+		c.remind(n, s)
+	case parking.Recall:
+		c.ringFor(n, "recall", orElse(s.Ring, recallRing), true, s, orText(s.To, "parker"))
+	case parking.Offer:
+		c.ringFor(n, "offer", orElse(s.Ring, offerRing), false, s, s.To)
+	case parking.Enqueue:
+		c.enqueue(n, s)
+	case parking.Announce:
+		lot := c.stay.lot
+		c.caller.Media().Play(clips(orText(s.To, "still-waiting")), func(whole bool) {
+			c.mb.post(func() {
+				if whole && c.stay != nil && c.talk == nil && c.taking == nil && !c.ended {
+					c.caller.Media().Music(lot.Music)
+				}
+			})
+		})
+		c.stepResult(n, "announced", nil)
+	case parking.Alert:
+		c.notify(routing.Notify{Channel: "webhook", Template: "park_alert", To: s.To, Vars: c.scope()})
+		c.stepResult(n, "alerted", nil)
+	case parking.Goto: // handled in step
+	}
+}
+
+func orElse(d, otherwise time.Duration) time.Duration {
+	if d > 0 {
+		return d
+	}
+	return otherwise
+}
+
+func orText(s, otherwise string) string {
+	if s != "" {
+		return s
+	}
+	return otherwise
+}
+
+// remind sends the parker a text; a slot without a known parker has nobody to remind.
+func (c *Call) remind(n int, s parking.Step) {
+	agents, _ := c.who(orText(s.To, "parker"))
+	if len(agents) == 0 {
+		c.stepResult(n, "no_parker", nil)
+		return
+	}
+	p := c.stay.park
+	text := fmt.Sprintf("%s has been waiting in slot %d for %s. Dial %d to take the call.", c.display(), p.Slot, age(p.ParkedAt), p.Slot)
+	for _, a := range agents {
+		c.hub.cfg.Dialer.Message(a, text)
+	}
+	c.stepResult(n, "reminded", map[string]any{"agents": agents})
+}
+
+func (c *Call) display() string {
+	if c.from.Name != "" {
+		return c.from.Name
+	}
+	if c.from.Number != "" {
+		return string(c.from.Number)
+	}
+	return "A caller"
+}
+
+func age(since time.Time) string {
+	d := time.Since(since).Round(time.Second)
+	return fmt.Sprintf("%d:%02d", int(d.Minutes()), int(d.Seconds())%60)
+}
+
+// ringFor recalls the parker or offers the call to others.
+func (c *Call) ringFor(n int, via string, ring time.Duration, whoever bool, s parking.Step, to string) {
+	agents, _ := c.who(strings.Split(to, ",")...)
+	if len(agents) == 0 {
+		result := "nobody"
+		if to == "parker" {
+			result = "no_parker"
+		}
+		c.stepResult(n, result, map[string]any{"to": to})
+		return
+	}
+	if s.Strategy == "longest_idle" && len(agents) > 1 {
+		agents = c.longestIdle(agents)
+	}
+	for r := range c.rounds {
+		if r.via == "recall" || r.via == "offer" {
+			c.stopRinging(r, call.NoAnswer) // one step's phones at a time; a queue's go on
+		}
+	}
+	p := c.stay.park
+	inv := Invitation{Display: fmt.Sprintf("%d %s %s", p.Slot, age(p.ParkedAt), c.display()), Diverted: fmt.Sprint(p.Slot)}
+	r := &round{via: via, step: n}
+	r.over = func(why call.Cause) { c.stepResult(n, string(why), nil) }
+	c.reserve(r, agents, ring, whoever, inv)
+}
+
+// longestIdle narrows the agents to the one who has waited longest, by the plan's last reading.
+func (c *Call) longestIdle(agents []string) []string {
+	plan := c.hub.cfg.Plan()
+	best := agents[0]
+	for _, a := range agents[1:] {
+		if plan.Agents[a].IdleSince.Before(plan.Agents[best].IdleSince) {
+			best = a
+		}
+	}
+	return []string{best}
+}
+
+// enqueue puts the call in line while it stays in its slot, with its original clock.
+func (c *Call) enqueue(n int, s parking.Step) {
+	priority, err := routing.EvalInt(orText(s.Priority, "0"), c.scope())
+	if err != nil {
+		c.log.Warn("priority not understood, using 0", "priority", s.Priority, "err", err)
+	}
+	if c.line != nil {
+		c.stepResult(n, "already_queued", nil)
+		return
+	}
+	p := c.stay.park
+	c.standInLine(s.Queue, priority, p.ID, p.ParkedAt, func(err error) {
+		var refused *queues.RefusedError
+		switch {
+		case errors.As(err, &refused):
+			c.stepResult(n, refused.Why, map[string]any{"queue": s.Queue})
+		case err != nil:
+			c.stepResult(n, "failed", map[string]any{"error": err.Error()})
+		default:
+			c.stepResult(n, "joined", map[string]any{"queue": s.Queue, "priority": priority})
+		}
+	})
+}
+
+func (c *Call) stepResult(n int, result string, data map[string]any) {
+	if c.stay == nil {
+		return
+	}
+	id, now := c.stay.park.ID, time.Now()
+	c.parks("step result", func(ctx context.Context, s Parking) error {
+		return s.StepResult(ctx, id, n, result, data, now)
+	})
+}
+
+// expire is the terminal step: the call leaves its slot and goes where the flow,
+// or the lot, says.
+func (c *Call) expire(n int) {
+	s := c.stay
+	outcome := orText(s.park.Ladder[n].Outcome, "expired")
+	flow := c.flow
+	next := ""
+	if s.node != "" {
+		next = routing.NextType(c.flow, s.node, outcome)
+	} else {
+		do, arg, _ := strings.Cut(orText(s.lot.OnExpired, "voicemail:"+s.lot.Name), ":")
+		f, err := routing.Overflow(do, arg)
+		if err != nil {
+			c.log.Error("lot's on_expired is not understood", "lot", s.lot.Name, "err", err)
+			c.over(call.Failed)
+			return
+		}
+		flow, next = f, do
+	}
+	now := time.Now()
+	park := s.park
+	c.try(func(ctx context.Context) error {
+		_, err := c.hub.cfg.Parking.End(ctx, park.ID, 0, parking.ExpiryReason(next), call.Actor{Via: "ladder"}, now)
+		return err
+	}, func(err error) {
+		if c.ended || c.stay != s || c.talk != nil || c.taking != nil {
+			return
+		}
+		if err != nil && !late(err) {
+			c.log.Error("park not expired; trying again", "park", park.ID, "err", err)
+			c.after(time.Second, func() {
+				if c.stay == s && c.talk == nil && c.taking == nil && !c.ended {
+					c.expire(n)
+				}
+			})
+			return
+		}
+		c.left(now)
+		c.expired = true
+		c.stopAll(nil, call.Gone)
+		c.leaveLineQuietly("expired", call.Actor{Via: "ladder"})
+		c.caller.Media().Silence()
+		if s.node != "" {
+			c.resume(outcome, nil)
+			return
+		}
+		c.clearWait()
+		c.flow = flow
+		caller := c.walk.Caller
+		c.walk = routing.Run{}
+		run, cmds, err := routing.Start(flow, caller, now)
+		c.walked(run, cmds, err)
+	})
+}

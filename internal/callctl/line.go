@@ -1,0 +1,172 @@
+package callctl
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"time"
+
+	"github.com/callyard/callyard/internal/call"
+	"github.com/callyard/callyard/queues"
+	"github.com/callyard/callyard/routing"
+)
+
+// line is this call's place in a queue.
+type line struct {
+	queue  string
+	since  time.Time
+	wrapUp time.Duration
+	exit   map[string]string // digit → outcome
+	parked bool              // waits in a slot at the same time: the slot's clock bounds the wait
+	timer  *time.Timer
+}
+
+// maxWait bounds a wait in a queue whatever the flow says.
+const maxWait = 300 * time.Second
+
+// queue carries out a queue node.
+func (c *Call) queue(cmd routing.Queue) {
+	q, ok := c.hub.cfg.Plan().Queues[cmd.Queue]
+	if !ok {
+		c.log.Error("flow names a queue that does not exist", "queue", cmd.Queue, "node", cmd.Node)
+		c.resume("no_agents", nil)
+		return
+	}
+	c.wait.talked = "answered"
+	c.caller.Media().Music(q.Music)
+	gen := c.wait.gen
+	wait := cmp.Or(cmd.MaxWait, q.MaxWait, maxWait)
+	c.standInLine(cmd.Queue, cmd.Priority, "", time.Now(), func(err error) {
+		var refused *queues.RefusedError
+		switch {
+		case c.ended || c.wait.gen != gen:
+		case errors.As(err, &refused) && refused.Why == "full":
+			c.resume("full", nil)
+		case errors.As(err, &refused):
+			c.resume("no_agents", nil)
+		case err != nil:
+			c.log.Error("not queued", "queue", cmd.Queue, "err", err)
+			c.resume("no_agents", nil)
+		case c.line != nil:
+			c.line.exit = cmd.ExitKeys
+			c.line.timer = c.after(wait, func() {
+				if c.wait.gen == gen && c.line != nil && c.talk == nil && !c.ended {
+					c.leaveLine("timeout", "timeout", nil)
+				}
+			})
+		}
+	})
+}
+
+// standInLine joins a queue; then learns whether the place was given.
+func (c *Call) standInLine(name string, priority int, park string, since time.Time, then func(error)) {
+	e := queues.Entry{Call: c.id, Node: c.hub.cfg.Node, Queue: name, Park: park, From: c.from.Number, Name: c.from.Name,
+		Priority: priority, JoinedAt: since, Owner: c.owner()}
+	l := &line{queue: name, since: since, parked: park != "", wrapUp: c.hub.cfg.Plan().Queues[name].WrapUp}
+	c.line = l
+	c.try(func(ctx context.Context) error { return c.hub.cfg.Lines.Join(ctx, e, time.Now()) }, func(err error) {
+		if err != nil && c.line == l {
+			c.line = nil
+		}
+		then(err)
+	})
+}
+
+// leaveLine takes the call out of the queue and tells the flow.
+func (c *Call) leaveLine(why, outcome string, vars map[string]any) {
+	inSlot := c.line.parked
+	c.stopVia("queue", call.Gone)
+	c.leaveLineQuietly(why, call.Actor{Via: "caller"})
+	if !inSlot {
+		c.resume(outcome, vars)
+	}
+}
+
+func (c *Call) leaveLineQuietly(why string, by call.Actor) {
+	l := c.line
+	if l == nil {
+		return
+	}
+	c.line = nil
+	if l.timer != nil {
+		l.timer.Stop()
+	}
+	now := time.Now()
+	c.lines("leave queue", func(ctx context.Context, s Lines) error { return s.Leave(ctx, c.id, l.queue, why, by, now) })
+}
+
+func (c *Call) stopVia(via string, cause call.Cause) {
+	for r := range c.rounds {
+		if r.via == via {
+			c.stopRinging(r, cause)
+		}
+	}
+}
+
+// offered rings the agents that a queue reserved for this call.
+func (c *Call) offered(o queues.Offer) {
+	if c.ended || c.line == nil || c.line.queue != o.Queue || c.talk != nil {
+		for _, a := range o.Agents {
+			c.missed(&round{offer: o.ID, via: "queue"}, a, "withdrawn")
+		}
+		return
+	}
+	r := &round{via: "queue", offer: o.ID}
+	inv := Invitation{}
+	if c.stay != nil {
+		inv.Display = c.display() + " (slot " + itoa(c.stay.park.Slot) + ")"
+	}
+	// The phones stop a second before the offer's lease does, so that no answer comes for an offer that is over.
+	ring := max(time.Until(o.Until)-time.Second, time.Second)
+	c.ring(r, o.Agents, nil, ring, inv)
+}
+
+// dial carries out a dial node: the caller hears ringing meanwhile.
+func (c *Call) dial(cmd routing.Dial) {
+	gen := c.wait.gen
+	c.wait.talked = "answered"
+	agents, numbers := c.who(cmd.Targets...)
+	over := func(why call.Cause) {
+		if c.wait.gen != gen || c.ended || c.talk != nil {
+			return
+		}
+		if c.stay != nil {
+			return
+		}
+		c.resume(dialWord(why), nil)
+	}
+	if c.answered.IsZero() {
+		c.caller.Ring()
+	} else {
+		c.caller.Media().Play([]Clip{{Prompt: "ringback"}}, func(bool) {})
+	}
+	inv := Invitation{}
+	ring := orElse(cmd.Ring, recallRing)
+	r := &round{via: "dial", over: over}
+	switch {
+	case len(agents) == 0 && len(numbers) == 0:
+		c.log.Info("dial has nobody to ring", "node", cmd.Node)
+		c.resume("unavailable", nil)
+	case len(numbers) > 0:
+		c.ring(r, nil, numbers, ring, inv)
+	default:
+		if cmd.Strategy == "longest_idle" {
+			agents = c.longestIdle(agents)
+		}
+		c.reserve(r, agents, ring, false, inv)
+	}
+}
+
+func dialWord(why call.Cause) string {
+	switch why {
+	case call.Busy:
+		return "busy"
+	case call.Rejected:
+		return "rejected"
+	case call.NoAnswer, call.MediaTimeout:
+		return "no_answer"
+	case call.Unavailable, call.NotFound:
+		return "unavailable"
+	}
+	return "failed"
+}

@@ -1,0 +1,145 @@
+package callctl
+
+import (
+	"context"
+	"time"
+
+	"github.com/callyard/callyard/crm"
+	"github.com/callyard/callyard/internal/call"
+	"github.com/callyard/callyard/parking"
+	"github.com/callyard/callyard/routing"
+)
+
+// over ends the call: no slot, no place in line and no ringing phone is left
+// behind. The goroutine goes on until every leg has said goodbye.
+func (c *Call) over(cause call.Cause) {
+	if c.ended {
+		return
+	}
+	c.endedAt, c.cause = time.Now(), cause
+	kept := c.keepMessage()
+	talked := c.talk != nil
+	c.closeStay()
+	c.leaveLineQuietly(map[bool]string{true: "answered", false: "abandoned"}[talked], call.Actor{Via: "caller"})
+	if t := c.talk; t != nil {
+		c.endTalk(cause)
+		c.aside[t.leg.ID()] = t.leg
+	}
+	c.hangupFlow()
+	c.ended = true
+	c.clearWait()
+	if c.taking != nil {
+		c.taking.leg.Hangup(call.Gone, "the caller has just left")
+	}
+	c.stopAll(nil, call.Cancelled)
+	for _, l := range c.aside {
+		l.Hangup(legCause(cause), "")
+	}
+	if c.caller != nil {
+		c.caller.Hangup(cause, "")
+	}
+	if c.agent != "" {
+		agent, now, wrap := c.agent, c.endedAt, time.Duration(0)
+		if talked {
+			wrap = c.hub.cfg.WrapUp
+		}
+		c.lines("agent hung up", func(ctx context.Context, s Lines) error { return s.Free(ctx, agent, c.id, wrap, now) })
+	}
+	c.write(kept)
+}
+
+// legCause is what the other legs are told when the caller's end came by cause.
+func legCause(cause call.Cause) call.Cause {
+	if cause == call.Cancelled {
+		return call.Normal
+	}
+	return cause
+}
+
+// closeStay ends the park: as retrieved if a recalled parker was with the
+// caller, else as abandoned, or failed if it was us.
+func (c *Call) closeStay() {
+	s := c.stay
+	if s == nil {
+		return
+	}
+	if c.talk != nil && c.talk.bounce != nil {
+		c.spend()
+		return
+	}
+	reason := parking.Abandoned
+	if c.cause == call.Failed || c.cause == call.Shutdown {
+		reason = parking.Failed
+	}
+	at := c.endedAt
+	c.left(at)
+	c.parks("abandoned", func(ctx context.Context, p Parking) error {
+		_, err := p.End(ctx, s.park.ID, 0, reason, call.Actor{Via: "caller"}, at)
+		return err
+	})
+}
+
+// hangupFlow runs the flow's hang-up handler: its notifications, nothing that
+// needs the caller.
+func (c *Call) hangupFlow() {
+	if c.walk.Ended || c.flow == nil {
+		return
+	}
+	run, cmds, err := routing.Resume(c.flow, c.walk, routing.Event{Node: c.walk.At, Outcome: "hangup", At: c.endedAt})
+	if err != nil {
+		c.log.Warn("hang-up handler failed", "err", err)
+		return
+	}
+	for _, d := range run.Path[min(len(c.walk.Path), len(run.Path)):] {
+		c.note(call.Event{Type: call.FlowDecided, At: d.At, Node: d.Node,
+			Data: map[string]any{"type": d.Type, "outcome": d.Outcome, "to": d.To, "reason": d.Reason}})
+	}
+	c.walk = run
+	for _, cmd := range cmds {
+		if n, ok := cmd.(routing.Notify); ok {
+			c.notify(n)
+		}
+	}
+}
+
+// outcome is what came of the call, in one word.
+func (c *Call) outcome(message bool) string {
+	switch {
+	case !c.connected.IsZero():
+		return "answered"
+	case message || c.voicemail != "":
+		return "voicemail"
+	case c.cause == call.Failed || c.cause == call.Shutdown:
+		return "failed"
+	case c.expired:
+		return "expired"
+	case c.cause == call.Busy || c.cause == call.Rejected || c.cause == call.Forbidden || c.cause == call.NotFound:
+		return "refused"
+	}
+	return "abandoned"
+}
+
+// write closes the ledger.
+func (c *Call) write(message bool) {
+	cl := Closing{ID: c.id, At: c.endedAt, Cause: c.cause, Outcome: c.outcome(message), AnsweredAt: c.answered,
+		ConnectedAt: c.connected, AnsweredBy: c.answeredBy, Talked: c.talked, Run: c.walk}
+	if c.trunk != "" {
+		cl.Activity = c.activity(cl)
+	}
+	last := call.Event{Call: c.id, Type: call.Ended, At: c.endedAt, Cause: c.cause, Flow: c.walk.Flow, Version: c.walk.Version,
+		Data: map[string]any{"outcome": cl.Outcome, "talked_ms": c.talked.Milliseconds(), "parked_ms": c.parkedFor.Milliseconds()}}
+	c.book("end", func(ctx context.Context, b Book) error { return b.End(ctx, cl, last) })
+}
+
+func (c *Call) activity(cl Closing) *crm.Activity {
+	a := &crm.Activity{Key: string(c.id), Direction: "inbound", From: c.from.Number, To: c.to, StartedAt: c.began, EndedAt: c.endedAt,
+		Parked: c.parkedFor, Talked: c.talked, Outcome: cl.Outcome, Agent: c.answeredBy}
+	if !c.connected.IsZero() {
+		at := c.connected
+		a.ConnectedAt = &at
+	}
+	if c.record != nil {
+		a.About = []crm.Ref{c.record.Ref}
+	}
+	return a
+}

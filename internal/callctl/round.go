@@ -1,0 +1,304 @@
+package callctl
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/callyard/callyard/internal/call"
+	"github.com/callyard/callyard/parking"
+	"github.com/callyard/callyard/queues"
+)
+
+// round is phones that ring for this call: the first human to answer has it.
+type round struct {
+	via      string // "dial", "recall", "offer", "queue", "rest"
+	offer    string // the offer that reserved the agents, "" for a number
+	step     int    // of the ladder: recall, offer
+	claim    int    // epoch of a claim held from the start (rest), 0 otherwise
+	legs     map[call.LegID]*ringing
+	agents   map[string]*asked
+	wants    Leg // answered and waiting for its claim
+	timer    *time.Timer
+	worst    call.Cause           // what the flow is told when nobody answers
+	over     func(why call.Cause) // once, when no phone is left and nobody answered; also when the call has ended
+	handOver func()               // transfer: lets the rep who asked go, when the target has answered
+	closed   bool
+}
+
+type ringing struct {
+	leg   Leg
+	agent string
+}
+
+// asked is one agent's part of a round.
+type asked struct {
+	phones int
+	rang   bool
+	done   bool
+	why    call.Cause
+}
+
+// reserve asks for agents and rings those it got; over is called when none of
+// them answered, with what the flow should be told.
+func (c *Call) reserve(r *round, agents []string, ring time.Duration, whoever bool, inv Invitation) {
+	now := time.Now()
+	o := queues.Offer{ID: call.NewID("ofr", now), Call: c.id, Node: c.hub.cfg.Node, Agents: agents, At: now, Until: now.Add(ring + 5*time.Second)}
+	var got queues.Offer
+	c.rounds[r] = true
+	c.try(func(ctx context.Context) (err error) {
+		got, err = c.hub.cfg.Lines.Reserve(ctx, o, whoever)
+		return err
+	}, func(err error) {
+		switch {
+		case err != nil:
+			c.log.Error("agents not reserved", "err", err)
+			c.fail(r, call.Failed)
+		case len(got.Agents) == 0:
+			c.fail(r, call.Busy)
+		case c.ended || r.closed:
+			r.offer = got.ID
+			for _, a := range got.Agents {
+				c.missed(r, a, "withdrawn")
+			}
+			c.fail(r, call.Cancelled)
+		default:
+			r.offer = got.ID
+			c.ring(r, got.Agents, nil, ring, inv)
+		}
+	})
+}
+
+// ring sends the invitations of a round.
+func (c *Call) ring(r *round, agents []string, numbers []call.Number, ring time.Duration, inv Invitation) {
+	c.rounds[r] = true
+	r.legs, r.agents, r.worst = map[call.LegID]*ringing{}, map[string]*asked{}, call.Unavailable
+	inv.Call, inv.Ring, inv.Beside = c.id, ring, c.caller
+	if inv.Shown == (Party{}) {
+		inv.Shown = c.from
+	}
+	start := func(agent string, to Target) {
+		legs, err := c.hub.cfg.Dialer.Dial(to, inv)
+		if err != nil && !errors.Is(err, ErrUnreachable) {
+			c.log.Warn("phone not rung", "agent", agent, "err", err)
+		}
+		if len(legs) == 0 {
+			c.missed(r, agent, "unreachable")
+			return
+		}
+		c.note(call.Event{Type: call.Dialled, Actor: call.Actor{User: agent, Via: r.via}, Data: map[string]any{"phones": len(legs), "offer": r.offer}})
+		r.agents[agent] = &asked{phones: len(legs), why: call.NoAnswer}
+		for _, l := range legs {
+			r.legs[l.ID()] = &ringing{leg: l, agent: agent}
+			c.open++
+		}
+		for _, l := range legs {
+			l.Watch(c.leg)
+		}
+	}
+	for _, a := range agents {
+		start(a, Target{Agent: a})
+	}
+	if trunk, ok := c.hub.cfg.Plan().Outward(); ok {
+		for _, n := range numbers {
+			start("", Target{Number: n, Trunk: trunk.Name})
+		}
+	}
+	if len(r.legs) == 0 {
+		c.fail(r, call.Unavailable)
+		return
+	}
+	r.timer = c.after(ring, func() { c.stopRinging(r, call.NoAnswer) })
+}
+
+// roundOf finds the round that a leg rings in.
+func (c *Call) roundOf(l Leg) *round {
+	for r := range c.rounds {
+		if _, ok := r.legs[l.ID()]; ok {
+			return r
+		}
+	}
+	return nil
+}
+
+func (c *Call) rang(r *round, l Leg) {
+	agent := r.legs[l.ID()].agent
+	a := r.agents[agent]
+	if a.rang {
+		return
+	}
+	a.rang = true
+	c.note(call.Event{Type: call.Ringing, Leg: l.ID(), Actor: call.Actor{User: agent, Via: r.via}})
+	if r.offer != "" && agent != "" {
+		now, offer := time.Now(), r.offer
+		c.lines("agent rings", func(ctx context.Context, s Lines) error { return s.Rang(ctx, offer, agent, now) })
+	}
+}
+
+// won: a phone of the round was answered. A parked call is claimed first, so
+// that of all who want it, on whatever way, one gets it.
+func (c *Call) won(r *round, l Leg) {
+	agent := r.legs[l.ID()].agent
+	by := call.Actor{User: agent, Device: l.Remote().Device, Via: r.via}
+	if c.stay == nil || !c.stay.put {
+		if r.handOver != nil {
+			r.handOver()
+		}
+		if c.talk != nil {
+			c.drop(r, l, call.Elsewhere, "")
+			return
+		}
+		c.connect(r, l, by, nil)
+		return
+	}
+	if r.claim != 0 {
+		park := c.stay.park
+		park.Epoch = r.claim
+		c.connect(r, l, by, &park)
+		return
+	}
+	if r.wants != nil {
+		c.drop(r, l, call.Elsewhere, "")
+		return
+	}
+	r.wants = l
+	id := c.stay.park.ID
+	var park parking.Park
+	c.fork(oneTry, func(ctx context.Context) {
+		p, err := c.hub.cfg.Parking.Claim(ctx, parking.Target{Park: id}, by, time.Now())
+		if err != nil {
+			c.mb.post(func() { c.beaten(r, l, err) })
+			return
+		}
+		park = p
+	}, func() {
+		switch {
+		case park.ID == "":
+		case r.wants != l || c.ended || c.stay == nil:
+			c.release(park, "retriever_gone")
+		default:
+			r.wants = nil
+			c.connect(r, l, by, &park)
+		}
+	})
+}
+
+// beaten: somebody else was quicker, or the database did not answer; the phone
+// is told why it hears nothing.
+func (c *Call) beaten(r *round, l Leg, err error) {
+	if r.wants == l {
+		r.wants = nil
+	}
+	if !late(err) {
+		c.log.Error("claim failed", "err", err)
+	}
+	c.drop(r, l, call.Elsewhere, err.Error())
+}
+
+// drop hangs one phone of a round up.
+func (c *Call) drop(r *round, l Leg, cause call.Cause, note string) {
+	if x := r.legs[l.ID()]; x != nil {
+		r.agents[x.agent].why = cause
+	}
+	l.Hangup(cause, note)
+}
+
+// stopRinging ends a round's phones; the round ends when they have.
+func (c *Call) stopRinging(r *round, cause call.Cause) {
+	r.closed = true
+	if r.timer != nil {
+		r.timer.Stop()
+	}
+	for _, x := range r.legs {
+		if a := r.agents[x.agent]; a.why == call.NoAnswer {
+			a.why = cause
+		}
+		if x.leg == r.wants && cause == call.NoAnswer {
+			continue // answered at the last moment: its claim decides
+		}
+		x.leg.Hangup(cause, "")
+	}
+}
+
+// stopAll ends every round but one.
+func (c *Call) stopAll(but *round, cause call.Cause) {
+	for r := range c.rounds {
+		if r != but {
+			c.stopRinging(r, cause)
+		}
+	}
+}
+
+// lost: a phone of the round is gone.
+func (c *Call) lost(r *round, ev LegEnded) {
+	x := r.legs[ev.Leg.ID()]
+	delete(r.legs, ev.Leg.ID())
+	if r.wants == ev.Leg {
+		r.wants = nil
+	}
+	a := r.agents[x.agent]
+	if ev.Remote && a.why == call.NoAnswer {
+		a.why = ev.Cause
+	}
+	if a.phones--; a.phones == 0 && !a.done {
+		c.missed(r, x.agent, missWord(a.why))
+		r.worst = worse(r.worst, a.why)
+	}
+	if len(r.legs) == 0 {
+		c.fail(r, r.worst)
+	}
+}
+
+// fail ends a round that nobody answered.
+func (c *Call) fail(r *round, why call.Cause) {
+	if !c.rounds[r] {
+		return
+	}
+	delete(c.rounds, r)
+	if r.timer != nil {
+		r.timer.Stop()
+	}
+	if r.over != nil {
+		r.over(why)
+	}
+}
+
+func (c *Call) missed(r *round, agent, why string) {
+	now := time.Now()
+	if agent != "" {
+		if a := r.agents[agent]; a != nil {
+			a.done = true
+		}
+	}
+	c.note(call.Event{Type: call.DialResult, At: now, Actor: call.Actor{User: agent, Via: r.via}, Data: map[string]any{"result": why}})
+	if r.offer == "" || agent == "" {
+		return
+	}
+	offer := r.offer
+	c.lines("agent missed", func(ctx context.Context, s Lines) error { return s.Miss(ctx, offer, agent, why, now) })
+}
+
+// missWord is why an agent did not take an offer, in the words of queues.Store.Miss.
+func missWord(cause call.Cause) string {
+	switch cause {
+	case call.Busy:
+		return "busy"
+	case call.Rejected, call.Forbidden:
+		return "rejected"
+	case call.NotFound, call.NotAcceptable, call.Failed:
+		return "unreachable"
+	case call.Elsewhere, call.Cancelled, call.Shutdown, call.Gone:
+		return "withdrawn"
+	}
+	return "no_answer"
+}
+
+// worse picks which of two results tells the flow more: a phone that was busy
+// or declined says more than one that only rang.
+func worse(a, b call.Cause) call.Cause {
+	rank := map[call.Cause]int{call.Unavailable: 0, call.NotFound: 1, call.NoAnswer: 2, call.Busy: 3, call.Rejected: 4}
+	if rank[b] > rank[a] {
+		return b
+	}
+	return a
+}

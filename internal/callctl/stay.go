@@ -1,0 +1,193 @@
+package callctl
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"strconv"
+	"time"
+
+	"github.com/callyard/callyard/internal/call"
+	"github.com/callyard/callyard/parking"
+	"github.com/callyard/callyard/routing"
+)
+
+// stay is this call's time in a slot.
+type stay struct {
+	park parking.Park
+	lot  parking.Lot
+	node string // of the flow that parked it; "" when a person did
+	put  bool   // the slot is ours; before, the request is under way
+	due  int    // a terminal step that came while somebody was taking the call; -1 none
+}
+
+// parkByFlow carries out a park node. The caller hears music at once; the flow
+// is told when there was no slot.
+func (c *Call) parkByFlow(cmd routing.Park) {
+	plan := c.hub.cfg.Plan()
+	lot, ok := plan.Lot(cmd.Lot)
+	if !ok {
+		c.refusedPark(cmd.Lot, call.Actor{Via: "flow"}, &parking.UnknownLotError{Lot: cmd.Lot})
+		c.resume("failed", nil)
+		return
+	}
+	c.wait.talked = "retrieved"
+	slot, _ := strconv.Atoi(cmd.Slot)
+	longest := cmp.Or(cmd.MaxPark, lot.MaxPark)
+	p := parking.Park{Slot: slot, Via: "flow", Note: cmd.Note, Ladder: parking.Climb(rungs(cmd.Ladder), longest), Owner: c.owner()}
+	if cmd.Owner != "" && cmd.Owner != "owner" {
+		p.Owner = cmd.Owner
+	}
+	if cmd.Music != "" {
+		lot.Music = cmd.Music
+	}
+	c.caller.Media().Music(lot.Music)
+	c.put(p, lot, cmd.Node, call.Actor{Via: "flow"}, longest, func(_ parking.Park, err error) {
+		var full *parking.FullError
+		var occupied *parking.OccupiedError
+		switch {
+		case err == nil || c.ended:
+		case errors.As(err, &full) || errors.As(err, &occupied):
+			c.resume("full", nil)
+		default:
+			c.resume("failed", nil)
+		}
+	})
+}
+
+func rungs(steps []routing.Step) []parking.Step {
+	out := make([]parking.Step, 0, len(steps))
+	for _, s := range steps {
+		out = append(out, parking.Step{After: s.After, Do: parking.Do(s.Do), To: s.To, Repeat: s.Repeat, Ring: s.Ring,
+			Strategy: s.Strategy, Queue: s.Queue, Priority: s.Priority, When: s.When, Outcome: s.Outcome})
+	}
+	return out
+}
+
+// owner is the agent who owns the caller's CRM record.
+func (c *Call) owner() string {
+	if c.record == nil {
+		return ""
+	}
+	return c.record.Owner
+}
+
+// parkByHand is a person's wish, over REST or from another call, to park this one.
+func (c *Call) parkByHand(lot string, slot int, by call.Actor, then func(parking.Park, error)) {
+	if c.ended || c.talk == nil {
+		then(parking.Park{}, ErrNotTalking)
+		return
+	}
+	if by.User == "" {
+		by.User = c.talk.agent
+	}
+	c.parkTalk(lot, slot, by, then)
+}
+
+// parkByTalker parks on behalf of the rep who talks to the caller.
+func (c *Call) parkByTalker(lot string, slot int, via string, then func(parking.Park, error)) {
+	c.parkTalk(lot, slot, call.Actor{User: c.talk.agent, Device: c.talk.leg.Remote().Device, Via: via}, then)
+}
+
+// parkTalk parks the caller out of a conversation. Until the slot is theirs the
+// two go on talking; a refusal leaves them together.
+func (c *Call) parkTalk(name string, slot int, by call.Actor, then func(parking.Park, error)) {
+	if then == nil {
+		then = func(parking.Park, error) {}
+	}
+	if c.stay != nil && c.talk.bounce == nil {
+		then(parking.Park{}, errors.New("the call is being parked already"))
+		return
+	}
+	if c.talk.bounce != nil {
+		c.spend()
+	}
+	lot, ok := c.hub.cfg.Plan().Lot(name)
+	if !ok {
+		err := &parking.UnknownLotError{Lot: name}
+		c.refusedPark(name, by, err)
+		then(parking.Park{}, err)
+		return
+	}
+	t := c.talk
+	p := parking.Park{Slot: slot, Parker: by.User, Via: by.Via, Owner: c.owner(), Ladder: parking.Climb(lot.Ladder, lot.MaxPark)}
+	c.put(p, lot, "", by, lot.MaxPark, func(p parking.Park, err error) {
+		then(p, err)
+		switch {
+		case c.ended:
+		case err != nil && c.talk == nil: // the rep had hung up trusting us: go on as if they had just parted
+			c.goOn()
+		case err != nil:
+			if by.Via == "feature" && c.talk == t {
+				t.leg.Media().Play(clips("unavailable"), func(bool) { c.mb.post(c.rejoin) })
+			}
+		default:
+			t.wrapUp = 0
+			if c.talk == t {
+				c.endTalk(call.Normal)
+				c.tell(t.leg, p)
+			}
+			c.caller.Media().Music(lot.Music)
+		}
+	})
+}
+
+// tell reads the slot's number to a parker who stays on, and hangs up.
+func (c *Call) tell(l Leg, p parking.Park) {
+	c.aside[l.ID()] = l
+	m := l.Media()
+	if m == nil {
+		l.Hangup(call.Normal, "")
+		return
+	}
+	m.Play([]Clip{{Prompt: "parked-at"}, {Digits: strconv.Itoa(p.Slot)}}, func(bool) { l.Hangup(call.Normal, "") })
+}
+
+// put asks for the slot.
+func (c *Call) put(p parking.Park, lot parking.Lot, node string, by call.Actor, longest time.Duration, then func(parking.Park, error)) {
+	now := time.Now()
+	p.ID, p.Call, p.Node, p.Lot = call.NewID("park", now), c.id, c.hub.cfg.Node, lot.Name
+	p.From, p.Name = c.from.Number, c.from.Name
+	p.ParkedAt, p.Deadline = now, now.Add(longest)
+	s := &stay{park: p, lot: lot, node: node, due: -1}
+	c.stay, c.lastLot = s, lot.Name
+	c.note(call.Event{Type: call.ParkRequested, At: now, Park: p.ID, Lot: lot.Name, Node: node, Actor: by})
+	var got parking.Park
+	c.try(func(ctx context.Context) (err error) {
+		got, err = c.hub.cfg.Parking.Put(ctx, p)
+		return err
+	}, func(err error) {
+		if err != nil {
+			if c.stay == s {
+				c.stay = nil
+			}
+			c.log.Warn("not parked", "lot", lot.Name, "err", err)
+		} else if c.stay == s {
+			epoch := s.park.Epoch // somebody may have claimed it before this news came
+			s.park, s.put = got, true
+			s.park.Epoch = max(epoch, got.Epoch)
+		}
+		then(got, err)
+	})
+}
+
+func (c *Call) refusedPark(lot string, by call.Actor, err error) {
+	c.note(call.Event{Type: call.ParkRefused, Lot: lot, Actor: by, Data: map[string]any{"why": err.Error()}})
+}
+
+// left closes the books of a stay that is over.
+func (c *Call) left(at time.Time) {
+	if c.stay != nil {
+		c.parkedFor += at.Sub(c.stay.park.ParkedAt)
+		c.stay = nil
+	}
+}
+
+// goOn resumes the flow after a conversation that is over, or ends the call.
+func (c *Call) goOn() {
+	if c.wait.talked == "" {
+		c.over(call.Normal)
+		return
+	}
+	c.resume(c.wait.talked, nil)
+}

@@ -1,0 +1,156 @@
+package callctl
+
+import (
+	"context"
+	"time"
+
+	"github.com/callyard/callyard/internal/call"
+	"github.com/callyard/callyard/parking"
+)
+
+// taking is a rep's leg that has claimed the parked caller and is being
+// answered: between our 200 and its ACK.
+type taking struct {
+	leg  Leg
+	by   call.Actor
+	park parking.Park
+}
+
+// take joins a rep who dialled the slot. The claim is theirs already.
+func (c *Call) take(l Leg, park parking.Park, by call.Actor) {
+	if c.ended || c.stay == nil || c.stay.park.ID != park.ID {
+		refuse(l, call.Gone, "the caller has just left")
+		c.release(park, "caller_gone")
+		return
+	}
+	c.stay.put = true // the claim proves it, though the news of it may still be on its way
+	if c.taking != nil {
+		c.aside[c.taking.leg.ID()] = c.taking.leg
+		c.taking.leg.Hangup(call.Gone, "claimed by "+by.User)
+	}
+	c.stay.park.Epoch = park.Epoch
+	c.taking = &taking{leg: l, by: by, park: park}
+	c.open++
+	l.Watch(c.leg)
+	l.Answer(c.from)
+	if a, b := c.caller.Media(), l.Media(); a != nil && b != nil {
+		a.Join(b) // the rep hears the caller with our 200, not a round trip later
+	}
+}
+
+// taken: the rep's leg is up; the call is theirs.
+func (c *Call) taken() {
+	t := c.taking
+	c.taking = nil
+	now := time.Now()
+	if agent := t.by.User; agent != "" {
+		c.lines("agent took a call", func(ctx context.Context, s Lines) error { return s.Talk(ctx, agent, c.id, now) })
+	}
+	c.join(&talk{leg: t.leg, agent: t.by.User, via: t.by.Via, since: now, wrapUp: c.hub.cfg.WrapUp}, t.by, &t.park)
+}
+
+// untaken: the rep vanished before the ACK.
+func (c *Call) untaken(why string) {
+	park := c.taking.park
+	c.taking = nil
+	c.untake(park, why)
+}
+
+// untake puts the caller back as if nobody had claimed them: music, and the
+// original clock goes on. A terminal step that waited for the claim runs now.
+func (c *Call) untake(park parking.Park, why string) {
+	c.release(park, why)
+	if c.ended || c.stay == nil {
+		return
+	}
+	c.caller.Media().Music(c.stay.lot.Music)
+	if n := c.stay.due; n >= 0 {
+		c.stay.due = -1
+		c.expire(n)
+	}
+}
+
+func (c *Call) release(park parking.Park, why string) {
+	now := time.Now()
+	c.parks("release", func(ctx context.Context, s Parking) error {
+		_, err := s.Release(ctx, park.ID, park.Epoch, why, now)
+		return err
+	})
+}
+
+// fetch rings the phones of a rep who claimed this call without dialling.
+func (c *Call) fetch(park parking.Park, by call.Actor, result chan<- error) {
+	if c.ended || c.stay == nil || c.stay.park.ID != park.ID {
+		c.release(park, "caller_gone")
+		result <- &parking.NotParkedError{What: "park " + park.ID}
+		return
+	}
+	c.stay.put, c.stay.park.Epoch = true, park.Epoch
+	told := false
+	tell := func(err error) {
+		if !told {
+			told = true
+			result <- err
+		}
+	}
+	r := &round{via: by.Via, claim: park.Epoch}
+	r.over = func(why call.Cause) {
+		tell(ErrUnreachable)
+		c.untake(park, missWord(why))
+	}
+	ring := max(park.ClaimUntil.Sub(time.Now())-500*time.Millisecond, time.Second)
+	c.reserve(r, []string{by.User}, ring, true, Invitation{AutoAnswer: true})
+	c.try(func(context.Context) error { return nil }, func(error) { // after the reservation: the phones ring, or there are none
+		if c.rounds[r] || (c.talk != nil && c.talk.agent == by.User) {
+			tell(nil)
+		} else {
+			tell(ErrUnreachable)
+		}
+	})
+}
+
+// retrieved spends the claim. A recalled parker is given a moment in which
+// putting the phone down puts the call back.
+func (c *Call) retrieved(t *talk, by call.Actor, park *parking.Park) {
+	bounce := c.stay.lot.Bounce
+	if by.Via != "recall" || bounce <= 0 {
+		c.spendClaim(t, by, *park)
+		return
+	}
+	held := *park
+	t.bounce = &held
+	until := t.since.Add(bounce + 5*time.Second)
+	c.parks("hold claim", func(ctx context.Context, s Parking) error { return s.Extend(ctx, held.ID, held.Epoch, until) })
+	t.timer = c.after(bounce, func() {
+		if c.talk == t && t.bounce != nil {
+			c.spend()
+		}
+	})
+}
+
+// spend makes a recalled parker's claim final.
+func (c *Call) spend() {
+	t := c.talk
+	park := *t.bounce
+	t.bounce = nil
+	if t.timer != nil {
+		t.timer.Stop()
+	}
+	c.spendClaim(t, call.Actor{User: t.agent, Device: t.leg.Remote().Device, Via: t.via}, park)
+}
+
+func (c *Call) spendClaim(t *talk, by call.Actor, park parking.Park) {
+	at := t.since
+	c.left(at)
+	c.parks("retrieved", func(ctx context.Context, s Parking) error {
+		_, err := s.End(ctx, park.ID, park.Epoch, park.RetrievalReason(by), by, at)
+		if late(err) { // the claim had lapsed and somebody else has the caller
+			c.mb.post(func() {
+				if c.talk == t {
+					t.leg.Hangup(call.Gone, err.Error())
+				}
+			})
+		}
+		return err
+	})
+}

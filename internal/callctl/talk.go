@@ -1,0 +1,188 @@
+package callctl
+
+import (
+	"context"
+	"time"
+
+	"github.com/callyard/callyard/internal/call"
+	"github.com/callyard/callyard/parking"
+)
+
+// talk is a conversation with the caller.
+type talk struct {
+	leg     Leg
+	agent   string
+	via     string
+	since   time.Time
+	offer   string
+	wrapUp  time.Duration
+	bounce  *parking.Park // recalled: until the bounce window is over the claim is held, not spent
+	timer   *time.Timer
+	keys    string // the last keys the rep pressed
+	keyAt   time.Time
+	resting bool // on hold by either side
+}
+
+// connect gives the caller to the leg that answered in a round. park, if the
+// call is parked, is the claim that was won.
+func (c *Call) connect(r *round, l Leg, by call.Actor, park *parking.Park) {
+	now := time.Now()
+	agent := by.User
+	delete(r.legs, l.ID())
+	if a := r.agents[agent]; a != nil {
+		a.done = true
+	}
+	wrapUp := c.hub.cfg.WrapUp
+	if c.line != nil {
+		wrapUp = c.line.wrapUp
+	}
+	t := &talk{leg: l, agent: agent, via: by.Via, since: now, offer: r.offer, wrapUp: wrapUp}
+	if agent != "" {
+		offer := r.offer
+		c.lines("agent answers", func(ctx context.Context, s Lines) error {
+			if offer != "" {
+				if err := s.Answer(ctx, offer, agent, now); err == nil || !late(err) {
+					return err
+				}
+			}
+			return s.Talk(ctx, agent, c.id, now) // the lease had lapsed, but there they are
+		})
+	}
+	c.stopRinging(r, call.Elsewhere)
+	if len(r.legs) == 0 {
+		delete(c.rounds, r)
+	}
+	c.join(t, by, park)
+}
+
+// join makes the conversation: everybody else is sent away, the caller leaves
+// line and slot.
+func (c *Call) join(t *talk, by call.Actor, park *parking.Park) {
+	c.talk = t
+	c.stopAll(nil, call.Elsewhere)
+	if c.connected.IsZero() {
+		c.connected, c.answeredBy = t.since, by.User
+	}
+	c.leaveLineQuietly(lineOutcome(park), by)
+	if park != nil {
+		c.retrieved(t, by, park)
+	}
+	shown := t.leg.Remote()
+	c.answer(shown, func() {
+		if c.talk == t {
+			c.rejoin()
+			c.note(call.Event{Type: call.Connected, At: t.since, Leg: t.leg.ID(), Actor: by})
+		}
+	})
+}
+
+func lineOutcome(park *parking.Park) string {
+	if park != nil {
+		return "retrieved"
+	}
+	return "answered"
+}
+
+// rejoin lets the two hear each other, unless one of them put the other on hold.
+func (c *Call) rejoin() {
+	t := c.talk
+	if t == nil || c.caller == nil || t.resting {
+		return
+	}
+	a, b := c.caller.Media(), t.leg.Media()
+	if a != nil && b != nil {
+		a.Join(b)
+	}
+}
+
+// onHeld: the one who is left waiting hears music.
+func (c *Call) onHeld(ev LegHeld) {
+	t := c.talk
+	if c.ended || t == nil || (ev.Leg != c.caller && ev.Leg != t.leg) {
+		return
+	}
+	t.resting = ev.On
+	kind, by := call.Resumed, call.Actor{User: t.agent}
+	if ev.On {
+		kind = call.Held
+	}
+	if ev.Leg == c.caller {
+		by = call.Actor{Via: "caller"}
+	}
+	c.note(call.Event{Type: kind, Leg: ev.Leg.ID(), Actor: by})
+	if !ev.On {
+		c.rejoin()
+		return
+	}
+	waiting := c.caller
+	if ev.Leg == c.caller {
+		waiting = t.leg
+	}
+	if m := waiting.Media(); m != nil {
+		m.Music(c.music())
+	}
+}
+
+// music is what a waiting party hears: that of the last lot, else the default.
+func (c *Call) music() string {
+	if l, ok := c.hub.cfg.Plan().Lot(c.homeLot()); ok {
+		return l.Music
+	}
+	return ""
+}
+
+// parted: the rep hung up while the caller stayed.
+func (c *Call) parted(cause call.Cause) {
+	t := c.talk
+	if t.bounce != nil { // they looked and put the phone down: as if they had never answered
+		park := *t.bounce
+		c.talk = nil
+		t.timer.Stop()
+		c.freed(t, 0)
+		c.connected, c.answeredBy = time.Time{}, ""
+		c.untake(park, "bounced")
+		return
+	}
+	c.endTalk(cause)
+	if c.stay != nil || c.transferring() {
+		c.caller.Media().Music(c.music()) // the slot, or the colleague asked for, is on its way
+		return
+	}
+	c.caller.Media().Silence()
+	c.goOn()
+}
+
+// transferring tells whether a colleague is being rung at the rep's wish.
+func (c *Call) transferring() bool {
+	for r := range c.rounds {
+		if r.handOver != nil && !r.closed {
+			return true
+		}
+	}
+	return false
+}
+
+// endTalk closes the books of a conversation, whoever ended it.
+func (c *Call) endTalk(cause call.Cause) {
+	t := c.talk
+	if t == nil {
+		return
+	}
+	c.talk = nil
+	if t.timer != nil {
+		t.timer.Stop()
+	}
+	now := time.Now()
+	c.talked += now.Sub(t.since)
+	c.note(call.Event{Type: call.Parted, At: now, Leg: t.leg.ID(), Cause: cause, Actor: call.Actor{User: t.agent, Via: t.via},
+		Data: map[string]any{"talked_ms": now.Sub(t.since).Milliseconds()}})
+	c.freed(t, t.wrapUp)
+}
+
+func (c *Call) freed(t *talk, wrapUp time.Duration) {
+	agent, now := t.agent, time.Now()
+	if agent == "" {
+		return
+	}
+	c.lines("agent is free", func(ctx context.Context, s Lines) error { return s.Free(ctx, agent, c.id, wrapUp, now) })
+}

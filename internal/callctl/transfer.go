@@ -1,0 +1,92 @@
+package callctl
+
+import (
+	"errors"
+	"strconv"
+
+	"github.com/callyard/callyard/internal/call"
+	"github.com/callyard/callyard/parking"
+)
+
+// onReferred: a rep's phone asks that the caller be sent elsewhere. To a lot or
+// a slot parks; to a colleague or a number transfers. Whatever cannot be done
+// leaves the two together.
+func (c *Call) onReferred(ev LegReferred) {
+	t := c.talk
+	if c.ended || t == nil || ev.Leg != t.leg {
+		ev.Result(603, "Nobody to transfer")
+		return
+	}
+	plan := c.hub.cfg.Plan()
+	if lot, slot, ok := plan.Place(ev.To); ok {
+		by := call.Actor{User: t.agent, Device: t.leg.Remote().Device, Via: "refer"}
+		if by.User == "" {
+			by.User = ev.By.Agent
+		}
+		c.parkTalk(lot.Name, slot, by, func(_ parking.Park, err error) {
+			ev.Result(parkStatus(err))
+		})
+		return
+	}
+	agents, numbers := c.who(ev.To)
+	if len(agents) == 0 && len(ev.To) > 4 {
+		if _, ok := plan.Outward(); ok {
+			numbers = []call.Number{call.Number(ev.To)}
+		}
+	}
+	if len(agents) == 0 && len(numbers) == 0 {
+		ev.Result(404, "Nobody has "+ev.To)
+		return
+	}
+	c.transfer(t, ev, agents, numbers)
+}
+
+// parkStatus is what a REFER that parks is told.
+func parkStatus(err error) (int, string) {
+	var (
+		full     *parking.FullError
+		occupied *parking.OccupiedError
+		unknown  *parking.UnknownLotError
+	)
+	switch {
+	case err == nil:
+		return 200, "OK"
+	case errors.As(err, &full), errors.As(err, &occupied):
+		return 486, err.Error()
+	case errors.As(err, &unknown):
+		return 404, err.Error()
+	}
+	return 500, "Not parked"
+}
+
+// transfer rings the target while the two still talk; when it answers, the rep
+// who asked is let go (RFC 3515, blind).
+func (c *Call) transfer(from *talk, ev LegReferred, agents []string, numbers []call.Number) {
+	r := &round{via: "transfer"}
+	r.over = func(why call.Cause) {
+		status := map[call.Cause]int{call.Busy: 486, call.Rejected: 603, call.NoAnswer: 480, call.Unavailable: 480}[why]
+		if status == 0 {
+			status = 500
+		}
+		ev.Result(status, string(why))
+		if !c.ended && c.talk == nil && c.stay == nil {
+			c.goOn()
+		}
+	}
+	r.handOver = func() {
+		ev.Result(200, "OK")
+		if c.talk == from {
+			from.wrapUp = c.hub.cfg.WrapUp
+			c.endTalk(call.Normal)
+			c.aside[from.leg.ID()] = from.leg
+			from.leg.Hangup(call.Normal, "")
+		}
+	}
+	if len(agents) > 0 {
+		c.reserve(r, agents, recallRing, false, Invitation{})
+		return
+	}
+	c.ring(r, nil, numbers, recallRing, Invitation{})
+}
+
+func itoa(n int) string { return strconv.Itoa(n) }

@@ -1,0 +1,63 @@
+package callctl
+
+import (
+	"context"
+	"time"
+
+	"github.com/callyard/callyard/internal/call"
+)
+
+// lines, book and parks queue facts that have to be written, in order.
+func (c *Call) lines(what string, f func(context.Context, Lines) error) {
+	c.scribe.must(what, func(ctx context.Context) error { return f(ctx, c.hub.cfg.Lines) })
+}
+
+func (c *Call) book(what string, f func(context.Context, Book) error) {
+	c.scribe.must(what, func(ctx context.Context) error { return f(ctx, c.hub.cfg.Book) })
+}
+
+func (c *Call) parks(what string, f func(context.Context, Parking) error) {
+	c.scribe.must(what, func(ctx context.Context) error { return f(ctx, c.hub.cfg.Parking) })
+}
+
+// note appends a fact about this call. Zero At means now.
+func (c *Call) note(e call.Event) {
+	e.Call = c.id
+	if e.At.IsZero() {
+		e.At = time.Now()
+	}
+	if e.Flow == "" {
+		e.Flow, e.Version = c.walk.Flow, c.walk.Version
+	}
+	c.book(string(e.Type), func(ctx context.Context, b Book) error { return b.Note(ctx, e) })
+}
+
+// try queues work with one attempt; then runs on the call's goroutine with its
+// result, also when the call has ended meanwhile.
+func (c *Call) try(f func(context.Context) error, then func(error)) {
+	c.open++ // keeps the goroutine until the answer is here
+	c.scribe.do(func(ctx context.Context) {
+		ctx, cancel := context.WithTimeout(ctx, oneTry)
+		err := f(ctx)
+		cancel()
+		c.mb.post(func() {
+			c.open--
+			then(err)
+		})
+	})
+}
+
+// fork runs work that may take longer and has nothing to do with the order of
+// facts, such as asking the CRM, beside the scribe.
+func (c *Call) fork(within time.Duration, f func(context.Context), then func()) {
+	c.open++
+	go func() {
+		ctx, cancel := context.WithTimeout(c.hub.ctx, within)
+		f(ctx)
+		cancel()
+		c.mb.post(func() {
+			c.open--
+			then()
+		})
+	}()
+}

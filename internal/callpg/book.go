@@ -1,0 +1,158 @@
+// Package callpg keeps the ledger of calls in Postgres: written by the live
+// call, read by everybody else.
+package callpg
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/callyard/callyard/crm"
+	"github.com/callyard/callyard/internal/call"
+	"github.com/callyard/callyard/internal/callctl"
+	"github.com/callyard/callyard/internal/pg"
+)
+
+// ErrNoCall is returned for a call that the ledger does not know.
+var ErrNoCall = errors.New("no such call")
+
+// Deliver hands a finished call to the CRM, within the transaction that ends it.
+type Deliver func(context.Context, *pg.Tx, crm.Activity) error
+
+// Book implements callctl.Book.
+type Book struct {
+	db      *pg.DB
+	deliver Deliver
+}
+
+var _ callctl.Book = (*Book)(nil)
+
+// New makes a book. With a nil deliver no activity goes anywhere.
+func New(db *pg.DB, deliver Deliver) *Book {
+	if deliver == nil {
+		deliver = func(context.Context, *pg.Tx, crm.Activity) error { return nil }
+	}
+	return &Book{db: db, deliver: deliver}
+}
+
+// Begin opens a call's ledger with its first facts. A call begins only once.
+func (b *Book) Begin(ctx context.Context, o callctl.Opening, facts ...call.Event) error {
+	err := b.db.In(ctx, func(tx *pg.Tx) error {
+		_, err := tx.Exec(ctx, `
+			insert into calls (id, node, trunk, agent, from_number, from_name, to_number, flow, flow_version, started_at)
+			values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
+			o.ID, o.Node, o.Trunk, o.Agent, o.From.Number, o.From.Name, o.To, o.Flow, o.Version, o.At)
+		if err != nil {
+			return err
+		}
+		return tx.Note(ctx, facts...)
+	})
+	if err != nil {
+		return fmt.Errorf("begin %s: %w", o.ID, err)
+	}
+	return nil
+}
+
+// Note appends facts. Those of a call that the ledger does not know are dropped.
+func (b *Book) Note(ctx context.Context, facts ...call.Event) error {
+	return b.db.In(ctx, func(tx *pg.Tx) error { return tx.Note(ctx, facts...) })
+}
+
+// End closes the call: its row, its last facts and the delivery of its activity,
+// all or nothing. A call that has ended is left alone, so that End can be tried
+// again when its answer was lost; an unknown one is ErrNoCall.
+func (b *Book) End(ctx context.Context, c callctl.Closing, facts ...call.Event) error {
+	run, err := json.Marshal(c.Run)
+	if err != nil {
+		return fmt.Errorf("end %s: %w", c.ID, err)
+	}
+	err = b.db.In(ctx, func(tx *pg.Tx) error {
+		tag, err := tx.Exec(ctx, `
+			update calls set ended_at = $2, cause = $3, outcome = $4,
+			  answered_at = coalesce($5, answered_at), connected_at = coalesce($6, connected_at),
+			  answered_by = coalesce(nullif($7, ''), answered_by), talk_ms = $8, run = $9
+			where id = $1 and ended_at is null`,
+			c.ID, c.At, c.Cause, c.Outcome, known(c.AnsweredAt), known(c.ConnectedAt), c.AnsweredBy, c.Talked.Milliseconds(), run)
+		if err != nil {
+			return err
+		}
+		if tag.RowsAffected() == 0 {
+			var ended bool
+			if err := tx.QueryRow(ctx, `select exists (select 1 from calls where id = $1)`, c.ID).Scan(&ended); err != nil {
+				return err
+			}
+			if !ended {
+				return ErrNoCall
+			}
+			return nil
+		}
+		if err := tx.Note(ctx, facts...); err != nil {
+			return err
+		}
+		if c.Activity == nil {
+			return nil
+		}
+		if err := b.deliver(ctx, tx, *c.Activity); err != nil {
+			return fmt.Errorf("deliver to the CRM: %w", err)
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("end %s: %w", c.ID, err)
+	}
+	return nil
+}
+
+// Outcomes of calls that nobody ended.
+const (
+	OutcomeAnswered  = "answered"
+	OutcomeAbandoned = "abandoned_in_outage"
+)
+
+// CloseOrphans ends the calls that a node left open when it died: its sockets
+// are gone and with them the callers. It is for the node's next start, before it
+// takes calls, or for whoever finds it dead. The number of calls is returned.
+func (b *Book) CloseOrphans(ctx context.Context, node call.NodeID, at time.Time) (int, error) {
+	n := 0
+	err := b.db.In(ctx, func(tx *pg.Tx) error {
+		rows, err := tx.Query(ctx, `
+			update calls set ended_at = greatest($2, started_at), cause = $3,
+			  outcome = case when connected_at is null then $4 else $5 end
+			where node = $1 and ended_at is null
+			returning id, ended_at, outcome`,
+			node, at, call.Failed, OutcomeAbandoned, OutcomeAnswered)
+		if err != nil {
+			return err
+		}
+		facts, err := collect(rows, func(o struct {
+			ID      call.ID
+			EndedAt time.Time
+			Outcome string
+		},
+		) call.Event {
+			return call.Event{
+				At: o.EndedAt, Call: o.ID, Type: call.Ended, Cause: call.Failed,
+				Data: map[string]any{"outcome": o.Outcome, "orphan": true},
+			}
+		})
+		if err != nil {
+			return err
+		}
+		n = len(facts)
+		return tx.Note(ctx, facts...)
+	})
+	if err != nil {
+		return 0, fmt.Errorf("close calls left open by node %s: %w", node, err)
+	}
+	return n, nil
+}
+
+// known is nil for a time that is not.
+func known(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}
