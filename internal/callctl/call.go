@@ -56,6 +56,7 @@ type Call struct {
 	expired    bool
 	lastLot    string // of the last stay
 	ended      bool
+	written    bool // the ledger is closed
 	cause      call.Cause
 	endedAt    time.Time
 }
@@ -80,27 +81,69 @@ func (c *Call) run() {
 		<-c.mb.wake
 		for _, f := range c.mb.take() {
 			c.guard(f)
+			c.guard(c.overdue)
 		}
 		c.show()
 		if c.ended && c.open == 0 && len(c.rounds) == 0 && c.mb.closeIfEmpty() {
 			break
 		}
 	}
-	c.hub.forget(c)
 	<-c.scribe.flushed()
+	c.hub.forget(c) // not before all is written, which Stop waits for
 }
 
 // guard keeps a fault in one call from ending the others.
 func (c *Call) guard(f func()) {
-	defer func() {
-		if r := recover(); r != nil {
-			c.log.Error("panic in a call", "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
-			if !c.ended {
-				c.over(call.Failed)
-			}
+	defer c.survive(func() {
+		if c.ended {
+			return
 		}
-	}()
+		defer c.survive(c.abort) // even the tidying up met the fault
+		c.over(call.Failed)
+	})
 	f()
+}
+
+// survive is deferred: it stops a panic, says so, and goes on with then.
+func (c *Call) survive(then func()) {
+	if r := recover(); r != nil {
+		c.log.Error("panic in a call", "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
+		then()
+	}
+}
+
+// abort is the end of a call that cannot be ended in good order: whatever leg it
+// has is hung up, and its end is written.
+func (c *Call) abort() {
+	c.ended = true
+	var legs []Leg
+	for r := range c.rounds {
+		r.over = nil
+		for _, x := range r.legs {
+			legs = append(legs, x.leg)
+		}
+	}
+	for _, l := range c.aside {
+		legs = append(legs, l)
+	}
+	if c.taking != nil {
+		legs = append(legs, c.taking.leg)
+	}
+	if c.talk != nil {
+		legs = append(legs, c.talk.leg)
+	}
+	if c.caller != nil {
+		legs = append(legs, c.caller)
+	}
+	for _, l := range legs {
+		func() {
+			defer c.survive(func() {})
+			l.Hangup(call.Failed, "")
+		}()
+	}
+	if !c.written {
+		c.write(false)
+	}
 }
 
 func (c *Call) start() {
@@ -131,6 +174,10 @@ func via(trunk string) string {
 
 // show publishes what the call is doing.
 func (c *Call) show() {
+	if c.ended {
+		c.seen.Store(nil)
+		return
+	}
 	s := Snapshot{ID: c.id, From: c.from.Number, To: c.to, State: "routing", Since: c.began}
 	switch {
 	case c.talk != nil:

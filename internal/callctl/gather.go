@@ -19,7 +19,7 @@ type gather struct {
 // play plays a prompt; a digit may cut it short.
 func (c *Call) play(cmd routing.Play) {
 	gen := c.wait.gen
-	c.caller.Media().Play(clips(cmd.Prompt), func(bool) {
+	c.ear().Play(clips(cmd.Prompt), func(bool) {
 		c.mb.post(func() {
 			if c.wait.gen == gen && !c.ended {
 				c.resume("done", nil)
@@ -52,9 +52,9 @@ func (c *Call) gather(cmd routing.Gather) {
 		await()
 		return
 	}
-	c.caller.Media().Play(clips(cmd.Prompt), func(whole bool) {
-		c.mb.post(func() {
-			if whole && c.wait.gen == gen && g.digits == "" && g.timer == nil && !c.ended {
+	c.ear().Play(clips(cmd.Prompt), func(bool) {
+		c.mb.post(func() { // also when the prompt broke off: nobody waits for ever
+			if c.wait.gen == gen && g.digits == "" && g.timer == nil && !c.ended {
 				await()
 			}
 		})
@@ -65,12 +65,12 @@ func (c *Call) gather(cmd routing.Gather) {
 func (g *gather) digit(c *Call, d rune) {
 	gen := c.wait.gen
 	if g.Max == 0 { // a prompt that may be interrupted
-		c.caller.Media().Silence()
+		c.ear().Silence()
 		c.resume("interrupted", nil)
 		return
 	}
 	if g.digits == "" {
-		c.caller.Media().Silence()
+		c.ear().Silence()
 	}
 	if g.timer != nil {
 		g.timer.Stop()

@@ -110,9 +110,11 @@ func (h *Hub) Incoming(in Incoming) {
 func (h *Hub) fromAgent(plan *Plan, in Incoming) {
 	if lot, slot, ok := plan.Slot(in.To); ok {
 		by := call.Actor{User: in.Agent, Device: in.From.Device, Via: "dial"}
-		h.spawn(func(ctx context.Context) {
+		if !h.spawn(func(ctx context.Context) {
 			h.retrieveWith(ctx, in.Leg, parking.Target{Lot: lot.Name, Slot: slot}, by)
-		})
+		}) {
+			refuse(in.Leg, call.Shutdown, "this node is stopping")
+		}
 		return
 	}
 	if _, _, ok := plan.Place(in.To); ok {
@@ -334,7 +336,7 @@ func (h *Hub) Stop(ctx context.Context) error {
 		select {
 		case <-c.done:
 		case <-ctx.Done():
-			return fmt.Errorf("%d calls did not end in time: %w", len(h.Live()), ctx.Err())
+			return fmt.Errorf("call %s did not end in time: %w", c.id, ctx.Err())
 		}
 	}
 	h.helpers.Wait()
@@ -353,13 +355,20 @@ func (h *Hub) forget(c *Call) {
 	h.mu.Unlock()
 }
 
-// spawn runs work that may block, bounded in time, and known to Stop.
-func (h *Hub) spawn(f func(context.Context)) {
+// spawn runs work that may block, bounded in time, and known to Stop; not once
+// the hub is stopping.
+func (h *Hub) spawn(f func(context.Context)) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.stopping {
+		return false
+	}
 	h.helpers.Go(func() {
 		ctx, cancel := context.WithTimeout(h.ctx, 5*time.Second)
 		defer cancel()
 		f(ctx)
 	})
+	return true
 }
 
 // refuse ends a leg that no call will own.

@@ -25,29 +25,30 @@ const (
 // step carries out a rung of the ladder that has just begun. The call stays in
 // its slot and can be taken all the while.
 func (c *Call) step(park parking.Park, n int) {
-	if c.ended || c.stay == nil || c.stay.park.ID != park.ID || n >= len(park.Ladder) {
+	if c.whenPut(func() { c.step(park, n) }) {
 		return
 	}
-	c.stay.put = true
+	if c.ended || c.stay == nil || c.stay.park.ID != park.ID || c.stay.leaving || n >= len(park.Ladder) {
+		return
+	}
 	s := park.Ladder[n]
-	busy := c.taking != nil || (c.talk != nil && c.talk.bounce != nil) || c.fetching()
 	switch {
-	case s.Do == parking.Goto && busy:
-		c.stay.due = n // whoever is taking the call goes first; if they fail, the step runs
 	case s.Do == parking.Goto:
-		c.expire(n)
-	case busy || c.talk != nil:
-		c.stepResult(n, "claimed", nil)
+		c.stay.due = n // whoever is taking the call goes first; if they fail, the step runs
+		c.overdue()
+	case c.busy():
+		c.stepResult(park.ID, n, "claimed", nil)
 	case s.When == "":
 		c.rung(n, s)
 	default:
 		c.when(s, func(holds bool, err error) {
 			switch {
-			case c.ended || c.stay == nil || c.stay.park.ID != park.ID || c.talk != nil || c.taking != nil:
+			case c.ended || c.stay == nil || c.stay.park.ID != park.ID || c.stay.leaving || c.busy():
+				c.stepResult(park.ID, n, "claimed", nil)
 			case err != nil:
-				c.stepResult(n, "unknown", map[string]any{"error": err.Error()})
+				c.stepResult(park.ID, n, "unknown", map[string]any{"error": err.Error()})
 			case !holds:
-				c.stepResult(n, "skipped", map[string]any{"when": s.When})
+				c.stepResult(park.ID, n, "skipped", map[string]any{"when": s.When})
 			default:
 				c.rung(n, s)
 			}
@@ -55,14 +56,30 @@ func (c *Call) step(park parking.Park, n int) {
 	}
 }
 
-// fetching tells whether a rep who claimed the call is being rung.
-func (c *Call) fetching() bool {
+// busy tells whether somebody is taking the call: they are being answered, their
+// phone rings for a claim they hold, they have answered and their claim is under
+// way, or they talk.
+func (c *Call) busy() bool {
+	if c.taking != nil || c.talk != nil {
+		return true
+	}
 	for r := range c.rounds {
-		if r.claim != 0 {
+		if r.claim != 0 || r.wants != nil {
 			return true
 		}
 	}
 	return false
+}
+
+// overdue runs a terminal step that has waited for whoever was taking the call,
+// as soon as nobody is.
+func (c *Call) overdue() {
+	if c.ended || c.stay == nil || c.stay.due < 0 || c.busy() {
+		return
+	}
+	n := c.stay.due
+	c.stay.due = -1
+	c.expire(n)
 }
 
 // when evaluates a step's condition, with the CRM's values read afresh.
@@ -110,17 +127,17 @@ func (c *Call) rung(n int, s parking.Step) {
 		c.enqueue(n, s)
 	case parking.Announce:
 		lot := c.stay.lot
-		c.caller.Media().Play(clips(orText(s.To, "still-waiting")), func(whole bool) {
+		c.ear().Play(clips(orText(s.To, "still-waiting")), func(whole bool) {
 			c.mb.post(func() {
 				if whole && c.stay != nil && c.talk == nil && c.taking == nil && !c.ended {
-					c.caller.Media().Music(lot.Music)
+					c.ear().Music(lot.Music)
 				}
 			})
 		})
-		c.stepResult(n, "announced", nil)
+		c.stepResult(c.stay.park.ID, n, "announced", nil)
 	case parking.Alert:
 		c.notify(routing.Notify{Channel: "webhook", Template: "park_alert", To: s.To, Vars: c.scope()})
-		c.stepResult(n, "alerted", nil)
+		c.stepResult(c.stay.park.ID, n, "alerted", nil)
 	case parking.Goto: // handled in step
 	}
 }
@@ -143,7 +160,7 @@ func orText(s, otherwise string) string {
 func (c *Call) remind(n int, s parking.Step) {
 	agents, _ := c.who(orText(s.To, "parker"))
 	if len(agents) == 0 {
-		c.stepResult(n, "no_parker", nil)
+		c.stepResult(c.stay.park.ID, n, "no_parker", nil)
 		return
 	}
 	p := c.stay.park
@@ -151,7 +168,7 @@ func (c *Call) remind(n int, s parking.Step) {
 	for _, a := range agents {
 		c.hub.cfg.Dialer.Message(a, text)
 	}
-	c.stepResult(n, "reminded", map[string]any{"agents": agents})
+	c.stepResult(c.stay.park.ID, n, "reminded", map[string]any{"agents": agents})
 }
 
 func (c *Call) display() string {
@@ -177,7 +194,7 @@ func (c *Call) ringFor(n int, via string, ring time.Duration, whoever bool, s pa
 		if to == "parker" {
 			result = "no_parker"
 		}
-		c.stepResult(n, result, map[string]any{"to": to})
+		c.stepResult(c.stay.park.ID, n, result, map[string]any{"to": to})
 		return
 	}
 	if s.Strategy == "longest_idle" && len(agents) > 1 {
@@ -191,7 +208,7 @@ func (c *Call) ringFor(n int, via string, ring time.Duration, whoever bool, s pa
 	p := c.stay.park
 	inv := Invitation{Display: fmt.Sprintf("%d %s %s", p.Slot, age(p.ParkedAt), c.display()), Diverted: fmt.Sprint(p.Slot)}
 	r := &round{via: via, step: n}
-	r.over = func(why call.Cause) { c.stepResult(n, string(why), nil) }
+	r.over = func(why call.Cause) { c.stepResult(p.ID, n, string(why), nil) }
 	c.reserve(r, agents, ring, whoever, inv)
 }
 
@@ -214,28 +231,25 @@ func (c *Call) enqueue(n int, s parking.Step) {
 		c.log.Warn("priority not understood, using 0", "priority", s.Priority, "err", err)
 	}
 	if c.line != nil {
-		c.stepResult(n, "already_queued", nil)
+		c.stepResult(c.stay.park.ID, n, "already_queued", nil)
 		return
 	}
 	p := c.stay.park
-	c.standInLine(s.Queue, priority, p.ID, p.ParkedAt, func(err error) {
+	c.standInLine(s.Queue, priority, p.ID, p.ParkedAt, func(err error) { // the call may have left the slot meanwhile
 		var refused *queues.RefusedError
 		switch {
 		case errors.As(err, &refused):
-			c.stepResult(n, refused.Why, map[string]any{"queue": s.Queue})
+			c.stepResult(p.ID, n, refused.Why, map[string]any{"queue": s.Queue})
 		case err != nil:
-			c.stepResult(n, "failed", map[string]any{"error": err.Error()})
+			c.stepResult(p.ID, n, "failed", map[string]any{"error": err.Error()})
 		default:
-			c.stepResult(n, "joined", map[string]any{"queue": s.Queue, "priority": priority})
+			c.stepResult(p.ID, n, "joined", map[string]any{"queue": s.Queue, "priority": priority})
 		}
 	})
 }
 
-func (c *Call) stepResult(n int, result string, data map[string]any) {
-	if c.stay == nil {
-		return
-	}
-	id, now := c.stay.park.ID, time.Now()
+func (c *Call) stepResult(id string, n int, result string, data map[string]any) {
+	now := time.Now()
 	c.parks("step result", func(ctx context.Context, s Parking) error {
 		return s.StepResult(ctx, id, n, result, data, now)
 	})
@@ -262,18 +276,21 @@ func (c *Call) expire(n int) {
 	}
 	now := time.Now()
 	park := s.park
+	s.leaving = true
 	c.try(func(ctx context.Context) error {
 		_, err := c.hub.cfg.Parking.End(ctx, park.ID, 0, parking.ExpiryReason(next), call.Actor{Via: "ladder"}, now)
 		return err
 	}, func(err error) {
-		if c.ended || c.stay != s || c.talk != nil || c.taking != nil {
+		if c.ended || c.stay != s {
 			return
 		}
 		if err != nil && !late(err) {
 			c.log.Error("park not expired; trying again", "park", park.ID, "err", err)
+			s.leaving = false // until then anyone may take the call
 			c.after(time.Second, func() {
-				if c.stay == s && c.talk == nil && c.taking == nil && !c.ended {
-					c.expire(n)
+				if c.stay == s && !s.leaving {
+					s.due = n
+					c.overdue()
 				}
 			})
 			return
@@ -282,7 +299,7 @@ func (c *Call) expire(n int) {
 		c.expired = true
 		c.stopAll(nil, call.Gone)
 		c.leaveLineQuietly("expired", call.Actor{Via: "ladder"})
-		c.caller.Media().Silence()
+		c.ear().Silence()
 		if s.node != "" {
 			c.resume(outcome, nil)
 			return

@@ -33,7 +33,7 @@ func (c *Call) queue(cmd routing.Queue) {
 		return
 	}
 	c.wait.talked = "answered"
-	c.caller.Media().Music(q.Music)
+	c.ear().Music(q.Music)
 	gen := c.wait.gen
 	wait := cmp.Or(cmd.MaxWait, q.MaxWait, maxWait)
 	c.standInLine(cmd.Queue, cmd.Priority, "", time.Now(), func(err error) {
@@ -67,6 +67,12 @@ func (c *Call) standInLine(name string, priority int, park string, since time.Ti
 	c.try(func(ctx context.Context) error { return c.hub.cfg.Lines.Join(ctx, e, time.Now()) }, func(err error) {
 		if err != nil && c.line == l {
 			c.line = nil
+		}
+		var refused *queues.RefusedError
+		if err != nil && !late(err) && !errors.As(err, &refused) { // it may have been written although we did not hear of it
+			c.lines("leave queue", func(ctx context.Context, s Lines) error {
+				return s.Leave(ctx, c.id, name, "failed", call.Actor{}, time.Now())
+			})
 		}
 		then(err)
 	})
@@ -111,6 +117,11 @@ func (c *Call) offered(o queues.Offer) {
 		}
 		return
 	}
+	for r := range c.rounds {
+		if r.offer == o.ID {
+			return // the job ran twice
+		}
+	}
 	r := &round{via: "queue", offer: o.ID}
 	inv := Invitation{}
 	if c.stay != nil {
@@ -138,16 +149,16 @@ func (c *Call) dial(cmd routing.Dial) {
 	if c.answered.IsZero() {
 		c.caller.Ring()
 	} else {
-		c.caller.Media().Play([]Clip{{Prompt: "ringback"}}, func(bool) {})
+		c.ear().Play([]Clip{{Prompt: "ringback"}}, func(bool) {})
 	}
 	inv := Invitation{}
 	ring := orElse(cmd.Ring, recallRing)
-	r := &round{via: "dial", over: over}
+	r := &round{via: "dial", over: over, numbers: numbers}
 	switch {
 	case len(agents) == 0 && len(numbers) == 0:
 		c.log.Info("dial has nobody to ring", "node", cmd.Node)
 		c.resume("unavailable", nil)
-	case len(numbers) > 0:
+	case len(agents) == 0:
 		c.ring(r, nil, numbers, ring, inv)
 	default:
 		if cmd.Strategy == "longest_idle" {

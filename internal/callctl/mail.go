@@ -26,9 +26,9 @@ const (
 // message ends with #, with silence from a hang-up, or when it is full.
 func (c *Call) takeMessage(cmd routing.Voicemail) {
 	gen := c.wait.gen
-	c.caller.Media().Play(clips("leave-message", "beep"), func(whole bool) {
+	c.ear().Play(clips("leave-message", "beep"), func(bool) {
 		c.mb.post(func() {
-			if whole && c.wait.gen == gen && !c.ended {
+			if c.wait.gen == gen && !c.ended {
 				c.recordMessage(cmd)
 			}
 		})
@@ -47,7 +47,7 @@ func (c *Call) recordMessage(cmd routing.Voicemail) {
 	var stop func() (time.Duration, error)
 	max := min(orElse(cmd.Max, maxMessage), maxMessage)
 	if err == nil {
-		stop, err = c.caller.Media().Record(path, max)
+		stop, err = c.ear().Record(path, max)
 	}
 	if err != nil {
 		c.log.Error("message not recorded", "box", box, "err", err)

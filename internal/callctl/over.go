@@ -121,6 +121,7 @@ func (c *Call) outcome(message bool) string {
 
 // write closes the ledger.
 func (c *Call) write(message bool) {
+	c.written = true
 	cl := Closing{ID: c.id, At: c.endedAt, Cause: c.cause, Outcome: c.outcome(message), AnsweredAt: c.answered,
 		ConnectedAt: c.connected, AnsweredBy: c.answeredBy, Talked: c.talked, Run: c.walk}
 	if c.trunk != "" {

@@ -12,7 +12,8 @@ import (
 
 // round is phones that ring for this call: the first human to answer has it.
 type round struct {
-	via      string // "dial", "recall", "offer", "queue", "rest"
+	via      string // "dial", "recall", "offer", "queue", "rest", "transfer"
+	numbers  []call.Number
 	offer    string // the offer that reserved the agents, "" for a number
 	step     int    // of the ladder: recall, offer
 	claim    int    // epoch of a claim held from the start (rest), 0 otherwise
@@ -23,6 +24,7 @@ type round struct {
 	worst    call.Cause           // what the flow is told when nobody answers
 	over     func(why call.Cause) // once, when no phone is left and nobody answered; also when the call has ended
 	handOver func()               // transfer: lets the rep who asked go, when the target has answered
+	rung     func()               // once, when at least one phone is being rung
 	closed   bool
 }
 
@@ -54,7 +56,7 @@ func (c *Call) reserve(r *round, agents []string, ring time.Duration, whoever bo
 		case err != nil:
 			c.log.Error("agents not reserved", "err", err)
 			c.fail(r, call.Failed)
-		case len(got.Agents) == 0:
+		case len(got.Agents) == 0 && len(r.numbers) == 0:
 			c.fail(r, call.Busy)
 		case c.ended || r.closed:
 			r.offer = got.ID
@@ -64,7 +66,7 @@ func (c *Call) reserve(r *round, agents []string, ring time.Duration, whoever bo
 			c.fail(r, call.Cancelled)
 		default:
 			r.offer = got.ID
-			c.ring(r, got.Agents, nil, ring, inv)
+			c.ring(r, got.Agents, r.numbers, ring, inv)
 		}
 	})
 }
@@ -87,7 +89,11 @@ func (c *Call) ring(r *round, agents []string, numbers []call.Number, ring time.
 			return
 		}
 		c.note(call.Event{Type: call.Dialled, Actor: call.Actor{User: agent, Via: r.via}, Data: map[string]any{"phones": len(legs), "offer": r.offer}})
-		r.agents[agent] = &asked{phones: len(legs), why: call.NoAnswer}
+		if a := r.agents[agent]; a != nil { // a second number: they count as one
+			a.phones += len(legs)
+		} else {
+			r.agents[agent] = &asked{phones: len(legs), why: call.NoAnswer}
+		}
 		for _, l := range legs {
 			r.legs[l.ID()] = &ringing{leg: l, agent: agent}
 			c.open++
@@ -109,6 +115,9 @@ func (c *Call) ring(r *round, agents []string, numbers []call.Number, ring time.
 		return
 	}
 	r.timer = c.after(ring, func() { c.stopRinging(r, call.NoAnswer) })
+	if r.rung != nil {
+		r.rung()
+	}
 }
 
 // roundOf finds the round that a leg rings in.
@@ -140,14 +149,18 @@ func (c *Call) rang(r *round, l Leg) {
 func (c *Call) won(r *round, l Leg) {
 	agent := r.legs[l.ID()].agent
 	by := call.Actor{User: agent, Device: l.Remote().Device, Via: r.via}
-	if c.stay == nil || !c.stay.put {
-		if r.handOver != nil {
-			r.handOver()
+	if r.closed || (c.talk != nil && c.talk.bounce == nil && r.handOver == nil) {
+		c.drop(r, l, call.Elsewhere, "") // its 200 crossed our CANCEL
+		return
+	}
+	if c.whenPut(func() {
+		if c.roundOf(l) == r {
+			c.won(r, l)
 		}
-		if c.talk != nil {
-			c.drop(r, l, call.Elsewhere, "")
-			return
-		}
+	}) {
+		return
+	}
+	if c.stay == nil {
 		c.connect(r, l, by, nil)
 		return
 	}
@@ -174,8 +187,12 @@ func (c *Call) won(r *round, l Leg) {
 	}, func() {
 		switch {
 		case park.ID == "":
-		case r.wants != l || c.ended || c.stay == nil:
+		case r.wants != l || c.ended:
 			c.release(park, "retriever_gone")
+		case c.stay == nil || c.stay.leaving || c.talk != nil:
+			r.wants = nil
+			c.release(park, "caller_gone")
+			c.drop(r, l, call.Elsewhere, "the caller has just left")
 		default:
 			r.wants = nil
 			c.connect(r, l, by, &park)

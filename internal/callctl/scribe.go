@@ -3,7 +3,9 @@ package callctl
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -98,8 +100,18 @@ func (s *scribe) drain() {
 		f := s.queue[0]
 		s.queue = s.queue[1:]
 		s.mu.Unlock()
-		f(s.ctx)
+		s.attempt(f)
 	}
+}
+
+// attempt keeps a fault in one piece of work from ending more than that.
+func (s *scribe) attempt(f func(context.Context)) {
+	defer func() {
+		if r := recover(); r != nil {
+			s.log.Error("panic while writing", "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
+		}
+	}()
+	f(s.ctx)
 }
 
 // flushed is closed once everything queued so far has been done.

@@ -19,6 +19,20 @@ type stay struct {
 	node string // of the flow that parked it; "" when a person did
 	put  bool   // the slot is ours; before, the request is under way
 	due  int    // a terminal step that came while somebody was taking the call; -1 none
+
+	leaving bool     // the terminal step has begun: nobody can take the call any more
+	later   []func() // what waits for the slot to be ours, or not
+}
+
+// whenPut puts f off while the slot is being asked for, and reports whether it
+// did: those who see the slot taken may want the call before we know of it. f
+// must look anew at how things are.
+func (c *Call) whenPut(f func()) bool {
+	if c.stay == nil || c.stay.put {
+		return false
+	}
+	c.stay.later = append(c.stay.later, f)
+	return true
 }
 
 // parkByFlow carries out a park node. The caller hears music at once; the flow
@@ -41,7 +55,7 @@ func (c *Call) parkByFlow(cmd routing.Park) {
 	if cmd.Music != "" {
 		lot.Music = cmd.Music
 	}
-	c.caller.Media().Music(lot.Music)
+	c.ear().Music(lot.Music)
 	c.put(p, lot, cmd.Node, call.Actor{Via: "flow"}, longest, func(_ parking.Park, err error) {
 		var full *parking.FullError
 		var occupied *parking.OccupiedError
@@ -127,7 +141,7 @@ func (c *Call) parkTalk(name string, slot int, by call.Actor, then func(parking.
 				c.endTalk(call.Normal)
 				c.tell(t.leg, p)
 			}
-			c.caller.Media().Music(lot.Music)
+			c.ear().Music(lot.Music)
 		}
 	})
 }
@@ -162,13 +176,33 @@ func (c *Call) put(p parking.Park, lot parking.Lot, node string, by call.Actor, 
 				c.stay = nil
 			}
 			c.log.Warn("not parked", "lot", lot.Name, "err", err)
+			if !denied(err) { // it may have been written although we did not hear of it
+				c.parks("undo", func(ctx context.Context, s Parking) error {
+					_, err := s.End(ctx, p.ID, 0, parking.Failed, call.Actor{Via: "undo"}, time.Now())
+					return err
+				})
+			}
 		} else if c.stay == s {
-			epoch := s.park.Epoch // somebody may have claimed it before this news came
 			s.park, s.put = got, true
-			s.park.Epoch = max(epoch, got.Epoch)
 		}
 		then(got, err)
+		for _, f := range s.later {
+			f()
+		}
 	})
+}
+
+// denied tells a refusal of the store's from a failure.
+func denied(err error) bool {
+	var (
+		full     *parking.FullError
+		occupied *parking.OccupiedError
+		already  *parking.AlreadyParkedError
+		lot      *parking.UnknownLotError
+		slot     *parking.UnknownSlotError
+	)
+	return errors.As(err, &full) || errors.As(err, &occupied) || errors.As(err, &already) ||
+		errors.As(err, &lot) || errors.As(err, &slot)
 }
 
 func (c *Call) refusedPark(lot string, by call.Actor, err error) {

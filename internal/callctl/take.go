@@ -2,6 +2,7 @@ package callctl
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/callyard/callyard/internal/call"
@@ -18,12 +19,14 @@ type taking struct {
 
 // take joins a rep who dialled the slot. The claim is theirs already.
 func (c *Call) take(l Leg, park parking.Park, by call.Actor) {
-	if c.ended || c.stay == nil || c.stay.park.ID != park.ID {
+	if c.whenPut(func() { c.take(l, park, by) }) {
+		return
+	}
+	if c.takenFrom(park) {
 		refuse(l, call.Gone, "the caller has just left")
 		c.release(park, "caller_gone")
 		return
 	}
-	c.stay.put = true // the claim proves it, though the news of it may still be on its way
 	if c.taking != nil {
 		c.aside[c.taking.leg.ID()] = c.taking.leg
 		c.taking.leg.Hangup(call.Gone, "claimed by "+by.User)
@@ -36,6 +39,13 @@ func (c *Call) take(l Leg, park parking.Park, by call.Actor) {
 	if a, b := c.caller.Media(), l.Media(); a != nil && b != nil {
 		a.Join(b) // the rep hears the caller with our 200, not a round trip later
 	}
+}
+
+// takenFrom tells whether the park that somebody has claimed is not to be had
+// any more, whatever the claim says: a claim that lapses while a rep is being
+// answered can be taken over by another.
+func (c *Call) takenFrom(park parking.Park) bool {
+	return c.ended || c.stay == nil || c.stay.park.ID != park.ID || c.stay.leaving || c.talk != nil
 }
 
 // taken: the rep's leg is up; the call is theirs.
@@ -57,16 +67,11 @@ func (c *Call) untaken(why string) {
 }
 
 // untake puts the caller back as if nobody had claimed them: music, and the
-// original clock goes on. A terminal step that waited for the claim runs now.
+// original clock goes on. A terminal step that waited for the claim runs next.
 func (c *Call) untake(park parking.Park, why string) {
 	c.release(park, why)
-	if c.ended || c.stay == nil {
-		return
-	}
-	c.caller.Media().Music(c.stay.lot.Music)
-	if n := c.stay.due; n >= 0 {
-		c.stay.due = -1
-		c.expire(n)
+	if !c.takenFrom(park) && c.taking == nil {
+		c.ear().Music(c.stay.lot.Music)
 	}
 }
 
@@ -80,12 +85,15 @@ func (c *Call) release(park parking.Park, why string) {
 
 // fetch rings the phones of a rep who claimed this call without dialling.
 func (c *Call) fetch(park parking.Park, by call.Actor, result chan<- error) {
-	if c.ended || c.stay == nil || c.stay.park.ID != park.ID {
+	if c.whenPut(func() { c.fetch(park, by, result) }) {
+		return
+	}
+	if c.takenFrom(park) {
 		c.release(park, "caller_gone")
 		result <- &parking.NotParkedError{What: "park " + park.ID}
 		return
 	}
-	c.stay.put, c.stay.park.Epoch = true, park.Epoch
+	c.stay.park.Epoch = park.Epoch
 	told := false
 	tell := func(err error) {
 		if !told {
@@ -93,20 +101,13 @@ func (c *Call) fetch(park parking.Park, by call.Actor, result chan<- error) {
 			result <- err
 		}
 	}
-	r := &round{via: by.Via, claim: park.Epoch}
+	r := &round{via: by.Via, claim: park.Epoch, rung: func() { tell(nil) }}
 	r.over = func(why call.Cause) {
 		tell(ErrUnreachable)
 		c.untake(park, missWord(why))
 	}
 	ring := max(park.ClaimUntil.Sub(time.Now())-500*time.Millisecond, time.Second)
 	c.reserve(r, []string{by.User}, ring, true, Invitation{AutoAnswer: true})
-	c.try(func(context.Context) error { return nil }, func(error) { // after the reservation: the phones ring, or there are none
-		if c.rounds[r] || (c.talk != nil && c.talk.agent == by.User) {
-			tell(nil)
-		} else {
-			tell(ErrUnreachable)
-		}
-	})
 }
 
 // retrieved spends the claim. A recalled parker is given a moment in which
@@ -136,20 +137,26 @@ func (c *Call) spend() {
 	if t.timer != nil {
 		t.timer.Stop()
 	}
-	c.spendClaim(t, call.Actor{User: t.agent, Device: t.leg.Remote().Device, Via: t.via}, park)
+	by := call.Actor{User: t.agent, Device: t.leg.Remote().Device, Via: t.via}
+	c.spendClaim(t, by, park)
+	c.leaveLineQuietly(lineOutcome(&park), by)
 }
 
+// spendClaim ends the park as retrieved. The two are talking by now, so nothing
+// the store says parts them: when it took so long to write that the claim has
+// lapsed or was taken over meanwhile, the park is theirs all the same, and whoever
+// took the claim over is refused.
 func (c *Call) spendClaim(t *talk, by call.Actor, park parking.Park) {
 	at := t.since
 	c.left(at)
 	c.parks("retrieved", func(ctx context.Context, s Parking) error {
 		_, err := s.End(ctx, park.ID, park.Epoch, park.RetrievalReason(by), by, at)
-		if late(err) { // the claim had lapsed and somebody else has the caller
-			c.mb.post(func() {
-				if c.talk == t {
-					t.leg.Hangup(call.Gone, err.Error())
-				}
-			})
+		var lost *parking.NotParkedError
+		if errors.As(err, &lost) && lost.Taken != nil && lost.Taken.State != parking.StateEnded {
+			_, err = s.End(ctx, park.ID, 0, park.RetrievalReason(by), by, at)
+		}
+		if late(err) {
+			c.log.Warn("a park was over before its retrieval was written", "park", park.ID, "agent", by.User, "err", err)
 		}
 		return err
 	})

@@ -21,6 +21,7 @@ type talk struct {
 	keys    string // the last keys the rep pressed
 	keyAt   time.Time
 	resting bool // on hold by either side
+	first   bool // the first conversation of this call
 }
 
 // connect gives the caller to the leg that answered in a round. park, if the
@@ -28,6 +29,13 @@ type talk struct {
 func (c *Call) connect(r *round, l Leg, by call.Actor, park *parking.Park) {
 	now := time.Now()
 	agent := by.User
+	r.over = nil // somebody answered
+	if r.handOver != nil {
+		r.handOver()
+	}
+	if park != nil && (r.via == "recall" || r.via == "offer") {
+		c.stepResult(park.ID, r.step, "answered", map[string]any{"agent": agent})
+	}
 	delete(r.legs, l.ID())
 	if a := r.agents[agent]; a != nil {
 		a.done = true
@@ -59,13 +67,21 @@ func (c *Call) connect(r *round, l Leg, by call.Actor, park *parking.Park) {
 // line and slot.
 func (c *Call) join(t *talk, by call.Actor, park *parking.Park) {
 	c.talk = t
+	if k := c.taking; k != nil { // their claim lapsed before their ACK came
+		c.taking = nil
+		c.aside[k.leg.ID()] = k.leg
+		k.leg.Hangup(call.Gone, "taken by "+by.User)
+	}
 	c.stopAll(nil, call.Elsewhere)
 	if c.connected.IsZero() {
+		t.first = true
 		c.connected, c.answeredBy = t.since, by.User
 	}
-	c.leaveLineQuietly(lineOutcome(park), by)
 	if park != nil {
 		c.retrieved(t, by, park)
+	}
+	if t.bounce == nil { // else the place in line is kept until the claim is spent
+		c.leaveLineQuietly(lineOutcome(park), by)
 	}
 	shown := t.leg.Remote()
 	c.answer(shown, func() {
@@ -139,16 +155,18 @@ func (c *Call) parted(cause call.Cause) {
 		c.talk = nil
 		t.timer.Stop()
 		c.freed(t, 0)
-		c.connected, c.answeredBy = time.Time{}, ""
+		if t.first {
+			c.connected, c.answeredBy = time.Time{}, ""
+		}
 		c.untake(park, "bounced")
 		return
 	}
 	c.endTalk(cause)
 	if c.stay != nil || c.transferring() {
-		c.caller.Media().Music(c.music()) // the slot, or the colleague asked for, is on its way
+		c.ear().Music(c.music()) // the slot, or the colleague asked for, is on its way
 		return
 	}
-	c.caller.Media().Silence()
+	c.ear().Silence()
 	c.goOn()
 }
 

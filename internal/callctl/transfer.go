@@ -62,6 +62,9 @@ func parkStatus(err error) (int, string) {
 // transfer rings the target while the two still talk; when it answers, the rep
 // who asked is let go (RFC 3515, blind).
 func (c *Call) transfer(from *talk, ev LegReferred, agents []string, numbers []call.Number) {
+	if from.bounce != nil {
+		c.spend() // a recalled parker who sends the call on has taken it
+	}
 	r := &round{via: "transfer"}
 	r.over = func(why call.Cause) {
 		status := map[call.Cause]int{call.Busy: 486, call.Rejected: 603, call.NoAnswer: 480, call.Unavailable: 480}[why]
@@ -69,7 +72,7 @@ func (c *Call) transfer(from *talk, ev LegReferred, agents []string, numbers []c
 			status = 500
 		}
 		ev.Result(status, string(why))
-		if !c.ended && c.talk == nil && c.stay == nil {
+		if !c.ended && c.talk == nil && c.stay == nil && !c.transferring() {
 			c.goOn()
 		}
 	}

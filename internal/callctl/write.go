@@ -2,6 +2,8 @@ package callctl
 
 import (
 	"context"
+	"errors"
+	"sync/atomic"
 	"time"
 
 	"github.com/callyard/callyard/internal/call"
@@ -36,16 +38,38 @@ func (c *Call) note(e call.Event) {
 // result, also when the call has ended meanwhile.
 func (c *Call) try(f func(context.Context) error, then func(error)) {
 	c.open++ // keeps the goroutine until the answer is here
-	c.scribe.do(func(ctx context.Context) {
-		ctx, cancel := context.WithTimeout(ctx, oneTry)
-		err := f(ctx)
-		cancel()
+	answer := func(err error) {
 		c.mb.post(func() {
 			c.open--
 			then(err)
 		})
+	}
+	var begun atomic.Bool // or given up
+	// Facts before it may be waiting for a database that is away. Parking somebody
+	// minutes after it was asked for is worse than not parking them.
+	late := time.AfterFunc(oneTry, func() {
+		if begun.CompareAndSwap(false, true) {
+			answer(errAway)
+		}
+	})
+	c.scribe.do(func(ctx context.Context) {
+		if !begun.CompareAndSwap(false, true) {
+			return
+		}
+		late.Stop()
+		ctx, cancel := context.WithTimeout(ctx, oneTry)
+		defer cancel()
+		err := errPanic
+		defer func() { answer(err) }()
+		defer c.survive(func() {})
+		err = f(ctx)
 	})
 }
+
+var (
+	errAway  = errors.New("the database does not answer")
+	errPanic = errors.New("panic while writing")
+)
 
 // fork runs work that may take longer and has nothing to do with the order of
 // facts, such as asking the CRM, beside the scribe.
@@ -53,11 +77,12 @@ func (c *Call) fork(within time.Duration, f func(context.Context), then func()) 
 	c.open++
 	go func() {
 		ctx, cancel := context.WithTimeout(c.hub.ctx, within)
-		f(ctx)
-		cancel()
-		c.mb.post(func() {
+		defer cancel()
+		defer c.mb.post(func() {
 			c.open--
 			then()
 		})
+		defer c.survive(func() {})
+		f(ctx)
 	}()
 }

@@ -62,7 +62,7 @@ type Change struct {
 // with a fault changes nothing, and every fault is named. It can be applied
 // again, and goes on after an interruption.
 func Apply(ctx context.Context, s Stores, d Document, now time.Time) ([]Change, error) {
-	if err := d.check(); err != nil {
+	if err := d.Check(); err != nil {
 		return nil, err
 	}
 	a := applier{s: s, now: now}
@@ -74,8 +74,8 @@ func Apply(ctx context.Context, s Stores, d Document, now time.Time) ([]Change, 
 	return a.changes, nil
 }
 
-// check finds what is wrong with the document by itself.
-func (d Document) check() error {
+// Check finds what is wrong with the document by itself: Apply does it first.
+func (d Document) Check() error {
 	var errs []error
 	for i, l := range d.Lots {
 		if l.Name == "" {

@@ -1,0 +1,33 @@
+package app
+
+import (
+	"github.com/callyard/callyard/internal/call"
+	"github.com/callyard/callyard/internal/callctl"
+	"github.com/callyard/callyard/internal/media"
+	"github.com/callyard/callyard/internal/sipua"
+	"github.com/callyard/callyard/internal/sipua/sdp"
+)
+
+// audio is a port of the media engine as a SIP leg sees it.
+type audio struct{ *media.Port }
+
+var _ sipua.MediaPort = audio{}
+
+func openAudio(e *media.Engine) func(call.LegID) (sipua.MediaPort, error) {
+	return func(leg call.LegID) (sipua.MediaPort, error) {
+		p, err := e.Open(leg, false)
+		if err != nil {
+			return nil, err
+		}
+		return audio{p}, nil
+	}
+}
+
+// Media is the engine's own port, so that two legs can be joined.
+func (a audio) Media() callctl.Media { return a.Port }
+
+// Negotiated tells the port where to send what.
+func (a audio) Negotiated(s sdp.Stream) {
+	a.SetRemote(s.Remote, media.Codec{Name: s.Codec.Name, PT: s.Codec.Payload, Clock: s.Codec.Clock, DTMFPT: s.Events},
+		media.Direction(s.Theirs()), media.Options{RecvPT: s.RecvPayload, RecvDTMFPT: s.RecvEvents, Signalling: s.Signalling, NAT: s.NAT})
+}

@@ -1,0 +1,131 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/callyard/callyard/internal/call"
+	"github.com/callyard/callyard/internal/callctl"
+	"github.com/callyard/callyard/internal/pg"
+	"github.com/callyard/callyard/internal/sipua"
+	"github.com/callyard/callyard/parking"
+	"github.com/callyard/callyard/queues"
+	"github.com/callyard/callyard/queues/queuespg"
+	"github.com/callyard/callyard/routing"
+	"github.com/callyard/callyard/routing/routingpg"
+)
+
+// configChannel is where nodes tell each other that the configuration changed.
+const configChannel = "callyard_config"
+
+// planner keeps the plan that live calls are routed by. Every change of the
+// configuration makes a new one.
+type planner struct {
+	db     *pg.DB
+	lots   parking.Store
+	agents *queuespg.Store
+	routes *routingpg.Store
+	log    *slog.Logger
+
+	plan   atomic.Pointer[callctl.Plan]
+	onLoad atomic.Pointer[func(*callctl.Plan)]
+	mu     sync.Mutex // one load at a time, so that an older one does not win
+}
+
+// Plan is the plan as of now.
+func (p *planner) Plan() *callctl.Plan { return p.plan.Load() }
+
+// Account is an agent as a SIP user, by name or extension.
+func (p *planner) Account(user string) (sipua.Account, bool) {
+	a, ok := p.Plan().Agent(user)
+	if !ok {
+		return sipua.Account{}, false
+	}
+	return sipua.Account{Agent: a.Name, Display: a.Display, Extension: a.Extension, HA1: a.HA1}, true
+}
+
+// Trunks are the trunks as of now.
+func (p *planner) Trunks() []routing.Trunk { return p.Plan().Trunks }
+
+// Changed loads the plan anew here and tells the other nodes.
+func (p *planner) Changed(ctx context.Context) error {
+	if err := p.Load(ctx); err != nil {
+		return err
+	}
+	if _, err := p.db.Pool.Exec(ctx, `select pg_notify($1, '')`, configChannel); err != nil {
+		return fmt.Errorf("tell other nodes of the change: %w", err)
+	}
+	return nil
+}
+
+// Load reads the configuration.
+func (p *planner) Load(ctx context.Context) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	plan, err := p.read(ctx)
+	if err != nil {
+		return fmt.Errorf("read the configuration: %w", err)
+	}
+	p.plan.Store(plan)
+	if f := p.onLoad.Load(); f != nil {
+		(*f)(plan)
+	}
+	return nil
+}
+
+func (p *planner) read(ctx context.Context) (*callctl.Plan, error) {
+	plan := &callctl.Plan{Numbers: map[call.Number]string{}, Flows: map[string]*routing.Flow{}, Agents: map[string]queues.Agent{}, Queues: map[string]queues.Queue{}}
+	var err error
+	if plan.Lots, err = p.lots.Lots(ctx); err != nil {
+		return nil, err
+	}
+	agents, err := p.agents.Agents(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, a := range agents {
+		plan.Agents[a.Name] = a
+	}
+	qs, err := p.agents.Queues(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, q := range qs {
+		plan.Queues[q.Name] = q
+	}
+	if plan.Trunks, err = p.routes.Trunks(ctx); err != nil {
+		return nil, err
+	}
+	numbers, err := p.routes.Numbers(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, n := range numbers {
+		plan.Numbers[n.Number] = n.Flow
+		if plan.Flows[n.Flow] != nil {
+			continue
+		}
+		f, err := p.routes.Live(ctx, n.Flow)
+		if err != nil {
+			p.log.Warn("a number's flow is not published; its calls are refused", "number", n.Number, "flow", n.Flow, "err", err)
+			continue
+		}
+		plan.Flows[n.Flow] = f
+	}
+	return plan, nil
+}
+
+// watch reloads when another node changed the configuration, until ctx ends.
+func (p *planner) watch(ctx context.Context) {
+	_ = p.db.Listen(ctx, configChannel, func() {
+		loadCtx, cancel := context.WithTimeout(ctx, 10*time.Second)
+		defer cancel()
+		if err := p.Load(loadCtx); err != nil {
+			p.log.Warn("configuration not read; the one before stays in force", "err", err)
+		}
+	})
+}

@@ -1,0 +1,440 @@
+package callctl_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/callyard/callyard/internal/call"
+	"github.com/callyard/callyard/internal/callctl"
+)
+
+// phone is a leg without a network: the far end does what a test tells it to.
+type phone struct {
+	r       *rig
+	id      call.LegID
+	name    string
+	remote  callctl.Party
+	inbound bool
+	tape    *tape
+	ack     time.Duration // from our 200 to the ACK; below zero it never comes
+	bye     time.Duration // from Hangup to the end of the dialog
+	inv     callctl.Invitation
+
+	mu       sync.Mutex
+	post     func(callctl.LegEvent) bool
+	backlog  []callctl.LegEvent
+	rung     bool // Ring was called
+	answered bool // Answer was called, or the phone was picked up
+	up       bool
+	closing  bool // Hangup was called
+	ended    bool
+	cause    call.Cause // of Hangup
+	note     string
+	shown    callctl.Party
+	ends     int
+	refers   []*referral
+}
+
+type referral struct {
+	to      string
+	mu      sync.Mutex
+	results []int
+}
+
+var _ callctl.Leg = (*phone)(nil)
+
+func (p *phone) ID() call.LegID        { return p.id }
+func (p *phone) Remote() callctl.Party { return p.remote }
+
+func (p *phone) Watch(post func(callctl.LegEvent) bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.post = post
+	late := p.backlog
+	p.backlog = nil
+	for _, ev := range late {
+		p.emit(ev)
+	}
+}
+
+// emit tells the watcher; the phone is locked.
+func (p *phone) emit(ev callctl.LegEvent) {
+	if p.post == nil {
+		p.backlog = append(p.backlog, ev)
+		return
+	}
+	if !p.post(ev) && !p.ended {
+		p.ended = true
+		p.ends++
+	}
+}
+
+func (p *phone) Ring() { p.with(func() { p.rung = true }) }
+func (p *phone) Early() {
+	p.with(p.tape.unmute)
+}
+
+func (p *phone) Answer(shown callctl.Party) {
+	p.with(func() {
+		if p.answered || p.closing || p.ended {
+			return
+		}
+		p.answered, p.shown = true, shown
+		p.tape.unmute()
+		if p.ack < 0 {
+			return
+		}
+		time.AfterFunc(p.ack, p.confirm)
+	})
+}
+
+// confirm is the ACK.
+func (p *phone) confirm() {
+	p.with(func() {
+		if p.ended || p.closing || p.up {
+			return
+		}
+		p.up = true
+		p.emit(callctl.LegAnswered{Leg: p})
+	})
+}
+
+func (p *phone) Hangup(cause call.Cause, note string) {
+	p.with(func() {
+		if p.closing || p.ended {
+			return
+		}
+		p.closing, p.cause, p.note = true, cause, note
+		time.AfterFunc(p.bye, func() { p.end(cause, false) })
+	})
+}
+
+func (p *phone) Media() callctl.Media {
+	p.r.audio.Lock()
+	defer p.r.audio.Unlock()
+	if !p.tape.open {
+		return nil
+	}
+	return p.tape
+}
+
+func (p *phone) with(f func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	f()
+}
+
+func (p *phone) end(cause call.Cause, remote bool) {
+	p.with(func() {
+		if p.ended {
+			return
+		}
+		p.ended = true
+		p.ends++
+		p.emit(callctl.LegEnded{Leg: p, Cause: cause, Remote: remote})
+	})
+	p.tape.close()
+}
+
+// What the far end does.
+
+func (p *phone) hangUp() {
+	p.mu.Lock()
+	cause := call.Normal
+	if p.inbound && !p.answered {
+		cause = call.Cancelled
+	}
+	p.mu.Unlock()
+	p.end(cause, true)
+}
+
+func (p *phone) refuses(cause call.Cause) { p.end(cause, true) }
+
+func (p *phone) rings() {
+	p.with(func() {
+		if !p.ended && !p.closing && !p.up {
+			p.emit(callctl.LegRang{Leg: p})
+		}
+	})
+}
+
+// pickUp answers an outbound leg. A 200 that crosses our CANCEL is ACKed and
+// BYEd by the leg itself.
+func (p *phone) pickUp() {
+	p.with(func() {
+		if p.ended || p.closing || p.up {
+			return
+		}
+		p.answered, p.up = true, true
+		p.tape.unmute()
+		p.emit(callctl.LegAnswered{Leg: p})
+	})
+}
+
+func (p *phone) press(keys string) {
+	p.with(func() {
+		for _, k := range keys {
+			p.emit(callctl.LegDigit{Leg: p, Digit: k})
+		}
+	})
+}
+
+func (p *phone) hold(on bool) { p.with(func() { p.emit(callctl.LegHeld{Leg: p, On: on}) }) }
+
+func (p *phone) refer(to string) *referral {
+	ref := &referral{to: to}
+	p.with(func() {
+		p.refers = append(p.refers, ref)
+		p.emit(callctl.LegReferred{Leg: p, To: to, By: p.remote, Result: func(status int, _ string) {
+			ref.mu.Lock()
+			defer ref.mu.Unlock()
+			ref.results = append(ref.results, status)
+		}})
+	})
+	return ref
+}
+
+func (f *referral) status() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.results) == 0 {
+		return 0
+	}
+	return f.results[0]
+}
+
+func (p *phone) over() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.ended
+}
+
+// told is how our side hung the leg up.
+func (p *phone) told() (call.Cause, string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.cause, p.note
+}
+
+func (p *phone) isUp() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.up && !p.ended && !p.closing
+}
+
+func (p *phone) wasRung() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.rung
+}
+
+func (p *phone) wasAnswered() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.answered
+}
+
+// tape is the audio sent to a phone. All tapes of a rig share one lock.
+type tape struct {
+	r       *rig
+	owner   string
+	open    bool
+	what    string // "music:hold", "clip:beep", ""
+	partner *tape
+	done    func(bool)
+	gen     int
+	heard   []string
+	bomb    string // the method that panics, once
+	said    time.Duration
+}
+
+func (t *tape) set(what string, done func(bool)) int {
+	if t.done != nil {
+		go t.done(false)
+	}
+	if p := t.partner; p != nil && p.partner == t {
+		p.partner, p.what = nil, ""
+		p.gen++
+	}
+	t.partner, t.what, t.done = nil, what, done
+	t.gen++
+	if what != "" {
+		t.heard = append(t.heard, what)
+	}
+	return t.gen
+}
+
+func (t *tape) unmute() {
+	t.r.audio.Lock()
+	defer t.r.audio.Unlock()
+	t.open = true
+}
+
+func (t *tape) blow(method string) {
+	if t.bomb == method {
+		t.bomb = ""
+		panic("media engine: " + method)
+	}
+}
+
+func (t *tape) Music(name string) {
+	t.r.audio.Lock()
+	defer t.r.audio.Unlock()
+	t.blow("music")
+	t.set("music:"+name, nil)
+}
+
+func (t *tape) Play(clips []callctl.Clip, done func(bool)) {
+	t.r.audio.Lock()
+	defer t.r.audio.Unlock()
+	t.blow("play")
+	var names []string
+	for _, c := range clips {
+		names = append(names, c.Prompt+c.Digits)
+	}
+	gen := t.set("clip:"+strings.Join(names, "+"), done)
+	time.AfterFunc(time.Duration(len(clips))*time.Second, func() {
+		t.r.audio.Lock()
+		defer t.r.audio.Unlock()
+		if t.gen == gen && t.done != nil {
+			t.done, t.what = nil, ""
+			go done(true)
+		}
+	})
+}
+
+func (t *tape) Silence() {
+	t.r.audio.Lock()
+	defer t.r.audio.Unlock()
+	t.set("", nil)
+}
+
+func (t *tape) Join(with callctl.Media) {
+	t.r.audio.Lock()
+	defer t.r.audio.Unlock()
+	t.blow("join")
+	o := with.(*tape)
+	t.set("talk:"+o.owner, nil)
+	o.set("talk:"+t.owner, nil)
+	t.partner, o.partner = o, t
+}
+
+func (t *tape) Record(string, time.Duration) (func() (time.Duration, error), error) {
+	t.r.audio.Lock()
+	defer t.r.audio.Unlock()
+	t.blow("record")
+	if !t.open {
+		return nil, errors.New("not open")
+	}
+	began := time.Now()
+	return func() (time.Duration, error) { return time.Since(began), nil }, nil
+}
+
+func (t *tape) close() {
+	t.r.audio.Lock()
+	defer t.r.audio.Unlock()
+	t.set("", nil)
+	t.open = false
+}
+
+func (p *phone) hears() string {
+	p.r.audio.Lock()
+	defer p.r.audio.Unlock()
+	return p.tape.what
+}
+
+func (p *phone) hasHeard(what string) bool {
+	p.r.audio.Lock()
+	defer p.r.audio.Unlock()
+	for _, h := range p.tape.heard {
+		if strings.Contains(h, what) {
+			return true
+		}
+	}
+	return false
+}
+
+// device is what one phone of an agent does when it is called.
+type device struct {
+	does  string // "answer", "busy", "reject", "never", "gone"
+	after time.Duration
+	bye   time.Duration // how long it takes to be cancelled; 5 ms
+}
+
+func answersAfter(d time.Duration) device { return device{does: "answer", after: d} }
+
+// exchange is a Dialer whose phones follow their scripts.
+type exchange struct {
+	r *rig
+
+	mu      sync.Mutex
+	devices map[string][]device
+	rung    []*phone // every phone that was ever dialled
+	texts   map[string][]string
+}
+
+func (x *exchange) has(who string, devices ...device) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.devices[who] = devices
+}
+
+func (x *exchange) Dial(to callctl.Target, inv callctl.Invitation) ([]callctl.Leg, error) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	who := to.Agent
+	if who == "" {
+		who = string(to.Number)
+	}
+	var legs []callctl.Leg
+	for i, d := range x.devices[who] {
+		p := x.r.newPhone(who, false)
+		p.remote = callctl.Party{Agent: to.Agent, Number: to.Number, Device: fmt.Sprintf("%s-%d", who, i)}
+		p.inv = inv
+		if d.bye > 0 {
+			p.bye = d.bye
+		}
+		x.rung = append(x.rung, p)
+		legs = append(legs, p)
+		time.AfterFunc(100*time.Millisecond, p.rings)
+		act := map[string]func(){
+			"answer": p.pickUp, "never": func() {},
+			"busy":   func() { p.refuses(call.Busy) },
+			"reject": func() { p.refuses(call.Rejected) },
+			"gone":   func() { p.refuses(call.Unavailable) },
+		}[d.does]
+		time.AfterFunc(d.after, act)
+	}
+	if len(legs) == 0 {
+		return nil, callctl.ErrUnreachable
+	}
+	return legs, nil
+}
+
+func (x *exchange) Message(agent, text string) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.texts[agent] = append(x.texts[agent], text)
+}
+
+func (x *exchange) textsTo(agent string) []string {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.texts[agent]
+}
+
+// calls are the phones of who that were dialled, in order.
+func (x *exchange) calls(who string) []*phone {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	var out []*phone
+	for _, p := range x.rung {
+		if p.name == who {
+			out = append(out, p)
+		}
+	}
+	return out
+}

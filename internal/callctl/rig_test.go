@@ -1,0 +1,505 @@
+package callctl_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/callyard/callyard/crm"
+	"github.com/callyard/callyard/internal/call"
+	"github.com/callyard/callyard/internal/callctl"
+	"github.com/callyard/callyard/internal/job"
+	"github.com/callyard/callyard/parking"
+	"github.com/callyard/callyard/queues"
+	"github.com/callyard/callyard/routing"
+)
+
+// rig is a whole node without sockets or database, on virtual time. Its jobs run
+// like River's: within a twentieth of a second, and each of them twice.
+type rig struct {
+	t     *testing.T
+	hub   *callctl.Hub
+	db    *database
+	parks *lots
+	lines *lines
+	queue *queues.Service
+	book  *book
+	phone *exchange
+	audio sync.Mutex
+
+	mu      sync.Mutex
+	crm     map[call.Number]crm.Record
+	crmBomb bool
+	numbers map[call.Number]string
+	flows   map[string]*routing.Flow
+	jobs    []job.Job
+	inbound []*phone
+	faults  []string // what the checkers found
+	errors  []string // logged
+	mayFind []string // faults that a story brings about itself
+	mayLog  []string // errors that a story brings about itself
+	legs    int
+	quit    chan struct{}
+	pumped  chan struct{}
+}
+
+const (
+	caller  = "+34600000001"
+	line    = "+34910000000"
+	outside = "+34920000000"
+)
+
+// story runs f in a bubble of virtual time; then all must be as if nobody had called.
+func story(t *testing.T, f func(r *rig)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		f(r)
+		r.rest()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if err := r.hub.Stop(ctx); err != nil {
+			t.Error(err)
+		}
+		close(r.quit)
+		<-r.pumped
+		r.settled()
+	})
+}
+
+func newRig(t *testing.T) *rig {
+	t.Helper()
+	r := &rig{
+		t: t, db: &database{slow: map[string]time.Duration{}, after: map[string]func(){}},
+		crm: map[call.Number]crm.Record{}, numbers: map[call.Number]string{}, flows: map[string]*routing.Flow{},
+		quit: make(chan struct{}), pumped: make(chan struct{}),
+	}
+	r.parks = &lots{parking.NewMemory(), r.db}
+	mem := queues.NewMemory()
+	r.book = &book{r: r, endings: map[call.ID]int{}}
+	mem.Enqueue = func(j job.Job) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.jobs = append(r.jobs, j)
+	}
+	mem.Note = r.book.took
+	r.lines = &lines{mem, r.db}
+	r.queue = queues.NewService(mem)
+	r.phone = &exchange{r: r, devices: map[string][]device{}, texts: map[string][]string{}}
+	r.hub = callctl.New(callctl.Config{
+		Node: "n1", Plan: r.plan, Book: r.book, Parking: r.parks, Lines: r.lines, Directory: r, Dialer: r.phone,
+		Voicemail: t.TempDir(), WrapUp: 10 * time.Second, Log: slog.New(&errorLog{r: r}),
+	})
+	r.lot(parking.Lot{Name: "sales", Extension: "700", First: 701, Last: 703, Music: "hold"})
+	for _, a := range []string{"ann", "bea", "carl"} {
+		r.agent(a)
+	}
+	go r.pump()
+	return r
+}
+
+func (r *rig) agent(name string) {
+	r.t.Helper()
+	if err := r.lines.SaveAgent(r.t.Context(), queues.Agent{Name: name, Extension: "2" + name, Teams: []string{"sales"}}); err != nil {
+		r.t.Fatal(err)
+	}
+	err := r.lines.SaveDevice(r.t.Context(), queues.Device{Agent: name, Contact: "sip:" + name, Expires: time.Now().Add(24 * time.Hour)})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+func (r *rig) lot(l parking.Lot) {
+	r.t.Helper()
+	if err := r.parks.SaveLot(r.t.Context(), l); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+func (r *rig) serve(q queues.Queue, agents ...string) {
+	r.t.Helper()
+	for _, a := range agents {
+		q.Agents = append(q.Agents, queues.Assignment{Agent: a})
+	}
+	if err := r.lines.SaveQueue(r.t.Context(), q); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// flow makes calls to the rig's number run these nodes, from "in" on.
+func (r *rig) flow(nodes string) {
+	r.t.Helper()
+	f, err := routing.Parse([]byte(`{"schema": "callflow/v1", "name": "main", "entry": "in", "nodes": {` + nodes + `, "bye": {"type": "hangup"}}}`))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.flows["main"], r.numbers[line] = f.WithVersion(1), "main"
+}
+
+func (r *rig) plan() *callctl.Plan {
+	p := &callctl.Plan{Numbers: map[call.Number]string{}, Flows: map[string]*routing.Flow{}, Agents: map[string]queues.Agent{},
+		Queues: map[string]queues.Queue{}, Trunks: []routing.Trunk{{Name: "carrier", Host: "127.0.0.1"}}}
+	ctx := context.Background()
+	p.Lots, _ = r.parks.Lots(ctx)
+	agents, _ := r.lines.Agents(ctx)
+	for _, a := range agents {
+		p.Agents[a.Name] = a
+	}
+	qs, _ := r.lines.Queues(ctx)
+	for _, q := range qs {
+		p.Queues[q.Name] = q
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for n, f := range r.numbers {
+		p.Numbers[n] = f
+	}
+	for n, f := range r.flows {
+		p.Flows[n] = f
+	}
+	return p
+}
+
+// Find implements Directory.
+func (r *rig) Find(_ context.Context, n call.Number, _ time.Duration) (crm.Result, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.crmBomb {
+		panic("directory")
+	}
+	if rec, ok := r.crm[n]; ok {
+		return crm.Result{Outcome: crm.One, Best: rec}, nil
+	}
+	return crm.Result{Outcome: crm.None}, nil
+}
+
+func (r *rig) newPhone(name string, inbound bool) *phone {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.legs++
+	p := &phone{r: r, id: call.LegID(fmt.Sprintf("leg_%d", r.legs)), name: name, inbound: inbound,
+		tape: &tape{r: r, owner: name}, ack: 20 * time.Millisecond, bye: 5 * time.Millisecond}
+	if inbound {
+		r.inbound = append(r.inbound, p)
+	}
+	return p
+}
+
+// calls is a caller from outside who dials the rig's number.
+func (r *rig) calls() *phone { return r.callsWith(func(*phone) {}) }
+
+func (r *rig) callsWith(how func(*phone)) *phone {
+	p := r.newPhone("caller", true)
+	p.remote = callctl.Party{Number: caller}
+	how(p)
+	r.hub.Incoming(callctl.Incoming{Leg: p, Trunk: "carrier", From: p.remote, To: line, At: time.Now()})
+	return p
+}
+
+// dials is a rep's phone that sends an INVITE.
+func (r *rig) dials(agent, to string) *phone { return r.dialsWith(agent, to, func(*phone) {}) }
+
+func (r *rig) dialsWith(agent, to string, how func(*phone)) *phone {
+	p := r.newPhone(agent, true)
+	p.remote = callctl.Party{Agent: agent, Device: agent + "-desk"}
+	how(p)
+	r.hub.Incoming(callctl.Incoming{Leg: p, Agent: agent, From: p.remote, To: to, At: time.Now()})
+	return p
+}
+
+// pass lets virtual time go by.
+func (r *rig) pass(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
+
+// pump runs the jobs that are due, and the checkers every five seconds.
+func (r *rig) pump() {
+	defer close(r.pumped)
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for n := 1; ; n++ {
+		select {
+		case <-r.quit:
+			return
+		case now := <-tick.C:
+			if r.db.isAway() {
+				continue
+			}
+			r.runParks(now)
+			r.runQueues(now)
+			if n%100 == 0 {
+				r.check(now)
+			}
+		}
+	}
+}
+
+func (r *rig) runParks(now time.Time) {
+	ctx := context.Background()
+	for _, j := range r.parks.Jobs() {
+		if j.At.After(now) {
+			continue
+		}
+		for range 2 {
+			if err := r.hub.StepDue(ctx, j.Args.(parking.StepDue)); err != nil {
+				r.t.Errorf("step: %v", err)
+			}
+		}
+	}
+}
+
+func (r *rig) runQueues(now time.Time) {
+	ctx := context.Background()
+	r.mu.Lock()
+	var due []job.Job
+	r.jobs = slices.DeleteFunc(r.jobs, func(j job.Job) bool {
+		if j.At.After(now) {
+			return false
+		}
+		due = append(due, j)
+		return true
+	})
+	r.mu.Unlock()
+	for _, j := range due {
+		var err error
+		switch a := j.Args.(type) {
+		case queues.Distribute:
+			_, err = r.queue.Distribute(ctx, a.Queue, now)
+		case queues.Ring:
+			err = r.hub.RingOffer(ctx, a)
+			if err == nil {
+				err = r.hub.RingOffer(ctx, a)
+			}
+		case queues.WrapUpOver:
+			err = r.queue.EndWrapUp(ctx, a, now)
+		case queues.ForgiveAgent:
+			err = r.queue.Forgive(ctx, a, now)
+		}
+		if err != nil {
+			r.t.Errorf("%T: %v", j.Args, err)
+		}
+	}
+}
+
+func (r *rig) check(now time.Time) {
+	ctx := context.Background()
+	faults, _ := r.parks.Check(ctx, now)
+	mended, _ := r.lines.Check(ctx, now)
+	ended, _ := r.hub.Reconcile(ctx)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, f := range faults {
+		r.faults = append(r.faults, f.What+" "+f.Park)
+	}
+	r.faults = append(r.faults, mended...)
+	if ended > 0 {
+		r.faults = append(r.faults, fmt.Sprintf("reconciled %d", ended))
+	}
+}
+
+// errorLog keeps what is logged as an error.
+type errorLog struct{ r *rig }
+
+func (l *errorLog) Enabled(_ context.Context, at slog.Level) bool { return at >= slog.LevelError }
+func (l *errorLog) WithAttrs([]slog.Attr) slog.Handler            { return l }
+func (l *errorLog) WithGroup(string) slog.Handler                 { return l }
+func (l *errorLog) Handle(_ context.Context, rec slog.Record) error {
+	text := rec.Message
+	rec.Attrs(func(a slog.Attr) bool {
+		text += " " + a.String()
+		return true
+	})
+	l.r.mu.Lock()
+	defer l.r.mu.Unlock()
+	l.r.errors = append(l.r.errors, text)
+	return nil
+}
+
+// rest waits until wrap-ups are over, and checks that nothing is left of any call.
+func (r *rig) rest() {
+	r.t.Helper()
+	r.pass(45 * time.Second)
+	if live := r.hub.Live(); len(live) > 0 {
+		r.t.Errorf("calls still live: %+v", live)
+	}
+}
+
+// settled checks the invariants once all is over.
+func (r *rig) settled() {
+	r.t.Helper()
+	synctest.Wait()
+	ctx := context.Background()
+	if left, _ := r.parks.Live(ctx, parking.Filter{}); len(left) > 0 {
+		r.t.Errorf("parks still live: %+v", left)
+	}
+	if jobs := r.parks.Jobs(); len(jobs) > 0 {
+		r.t.Errorf("steps still pending: %+v", jobs)
+	}
+	if left, _ := r.lines.Waiting(ctx, ""); len(left) > 0 {
+		r.t.Errorf("entries still waiting: %+v", left)
+	}
+	agents, _ := r.lines.Agents(ctx)
+	for _, a := range agents {
+		if a.State != queues.Idle && a.State != queues.WrapUp {
+			r.t.Errorf("agent %s is still %s", a.Name, a.State)
+		}
+	}
+	r.phone.mu.Lock()
+	phones := append(slices.Clone(r.inbound), r.phone.rung...)
+	r.phone.mu.Unlock()
+	for _, p := range phones {
+		if p.ends != 1 {
+			r.t.Errorf("leg %s of %s ended %d times", p.id, p.name, p.ends)
+		}
+		for _, ref := range p.refers {
+			if len(ref.results) != 1 {
+				r.t.Errorf("REFER of %s to %s was told %v", p.name, ref.to, ref.results)
+			}
+		}
+	}
+	for _, o := range r.book.begun {
+		if n := r.book.endings[o.ID]; n != 1 {
+			r.t.Errorf("call %s was ended %d times", o.ID, n)
+		}
+		if n := r.count(o.ID, call.Ended); n != 1 {
+			r.t.Errorf("call %s has %d call.ended", o.ID, n)
+		}
+	}
+	r.eachParkEndsOnce()
+	unexpected := func(found, allowed []string, what string) {
+		for _, f := range found {
+			if !slices.ContainsFunc(allowed, func(a string) bool { return strings.Contains(f, a) }) {
+				r.t.Errorf("%s: %s", what, f)
+			}
+		}
+	}
+	unexpected(r.faults, r.mayFind, "the checker found")
+	unexpected(r.errors, r.mayLog, "logged")
+}
+
+func (r *rig) eachParkEndsOnce() {
+	r.t.Helper()
+	began, ended := map[string]int{}, map[string]int{}
+	for _, e := range r.parks.Ledger("") {
+		switch e.Type {
+		case call.Parked:
+			began[e.Park]++
+		case call.ParkRetrieved, call.ParkAbandoned, call.ParkExpired, call.ParkMoved, call.ParkFailed:
+			ended[e.Park]++
+		}
+	}
+	for id, n := range began {
+		if n != 1 || ended[id] != 1 {
+			r.t.Errorf("park %s began %d times and ended %d times", id, n, ended[id])
+		}
+	}
+}
+
+// ledger is all facts about a call, of all writers.
+func (r *rig) ledger(id call.ID) []call.Event {
+	r.book.mu.Lock()
+	defer r.book.mu.Unlock()
+	out := r.parks.Ledger(id)
+	for _, e := range r.book.facts {
+		if e.Call == id {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+func (r *rig) count(id call.ID, kind call.EventType) (n int) {
+	for _, e := range r.ledger(id) {
+		if e.Type == kind {
+			n++
+		}
+	}
+	return n
+}
+
+// reason is how the call's parks ended, in order.
+func (r *rig) reasons(id call.ID) []string {
+	var out []string
+	for _, e := range r.parks.Ledger(id) {
+		if why, ok := e.Data["reason"].(string); ok && e.Type != call.ParkRefused {
+			out = append(out, why)
+		}
+	}
+	return out
+}
+
+// results is what came of the ladder's steps.
+func (r *rig) results(id call.ID) []string {
+	var out []string
+	for _, e := range r.parks.Ledger(id) {
+		if e.Type == call.ParkStepResult {
+			out = append(out, fmt.Sprintf("%v:%v", e.Data["do"], e.Data["result"]))
+		}
+	}
+	return out
+}
+
+// park is the only live park.
+func (r *rig) park() parking.Park {
+	r.t.Helper()
+	live, _ := r.parks.Live(context.Background(), parking.Filter{})
+	if len(live) != 1 {
+		r.t.Fatalf("%d parks are live", len(live))
+	}
+	return live[0]
+}
+
+func (r *rig) parked() int {
+	live, _ := r.parks.Live(context.Background(), parking.Filter{})
+	return len(live)
+}
+
+func (r *rig) state(agent string) queues.State {
+	r.t.Helper()
+	a, err := r.lines.Agent(context.Background(), agent)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return a.State
+}
+
+// Expectations.
+
+func (r *rig) is(what string, got, want any) {
+	r.t.Helper()
+	if fmt.Sprint(got) != fmt.Sprint(want) {
+		r.t.Errorf("%s: %v, want %v", what, got, want)
+	}
+}
+
+func (r *rig) hear(p *phone, want string) {
+	r.t.Helper()
+	if got := p.hears(); got != want {
+		r.t.Errorf("%s hears %q, want %q", p.name, got, want)
+	}
+}
+
+func (r *rig) talking(a, b *phone) {
+	r.t.Helper()
+	r.hear(a, "talk:"+b.name)
+	r.hear(b, "talk:"+a.name)
+}
+
+func (r *rig) outcome(id call.ID, want string) {
+	r.t.Helper()
+	c, ok := r.book.closing(id)
+	if !ok {
+		r.t.Errorf("call %s is not closed", id)
+		return
+	}
+	r.is("outcome", c.Outcome, want)
+}

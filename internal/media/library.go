@@ -1,0 +1,124 @@
+package media
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/callyard/callyard/internal/media/assets"
+	"github.com/callyard/callyard/internal/media/g711"
+	"github.com/callyard/callyard/internal/media/wav"
+)
+
+const (
+	rate         = 8000
+	frameSamples = rate / framesPerSecond
+	// longest is half an hour: 29 MB of memory.
+	longest = 30 * 60 * rate
+)
+
+// ErrTooLong is a sound of more than half an hour.
+var ErrTooLong = errors.New("longer than 30 minutes")
+
+// sound is a clip or music, encoded once for all who hear it.
+type sound struct {
+	frames   int
+	mu, alaw []byte
+}
+
+func (s *sound) frame(l law, i int) []byte {
+	switch l {
+	case lawMu:
+		return s.mu[i*frameSamples : (i+1)*frameSamples]
+	case lawA:
+		return s.alaw[i*frameSamples : (i+1)*frameSamples]
+	case lawNone:
+	}
+	return nil
+}
+
+// Library is the sounds that can be sent, by name: "default", "digits/7". Music
+// and prompts share the names; any sound can be either. Safe for concurrent use;
+// what is being heard goes on being heard when its name gets another sound.
+type Library struct {
+	mu     sync.RWMutex
+	sounds map[string]*sound
+}
+
+// NewLibrary has the sounds that ship with the program: default, tone440, beep,
+// ringback, busy, digits/0 to digits/9, parked-at, leave-message, goodbye,
+// invalid and unavailable.
+func NewLibrary() (*Library, error) {
+	l := &Library{sounds: map[string]*sound{}}
+	if err := l.Load(assets.Files); err != nil {
+		return nil, fmt.Errorf("load built-in sounds: %w", err)
+	}
+	return l, nil
+}
+
+// Load adds every WAV file of a folder and those below it, named by its path
+// without the extension.
+func (l *Library) Load(files fs.FS) error {
+	return fs.WalkDir(files, ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.EqualFold(path.Ext(name), ".wav") {
+			return err
+		}
+		b, err := fs.ReadFile(files, name)
+		if err != nil {
+			return err
+		}
+		return l.Add(strings.TrimSuffix(name, path.Ext(name)), b)
+	})
+}
+
+// Add decodes a WAV file and keeps it under a name, in place of what had it.
+// Stereo is mixed to one channel, other rates are resampled to 8 kHz.
+// wav.ErrFormat and ErrTooLong say what is wrong with a file.
+func (l *Library) Add(name string, file []byte) error {
+	a, err := wav.Parse(file)
+	if err != nil {
+		return fmt.Errorf("add sound %q: %w", name, err)
+	}
+	if len(a.PCM) > longest/rate*a.Rate {
+		return fmt.Errorf("add sound %q: %w", name, ErrTooLong)
+	}
+	if len(a.PCM) == 0 {
+		return fmt.Errorf("add sound %q: it is empty: %w", name, wav.ErrFormat)
+	}
+	pcm := wav.Resample(a.PCM, a.Rate, rate)
+	s := &sound{frames: (len(pcm) + frameSamples - 1) / frameSamples}
+	pcm = append(pcm, make([]int16, s.frames*frameSamples-len(pcm))...)
+	s.mu, s.alaw = g711.Ulaw(pcm), g711.Alaw(pcm)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.sounds[name] = s
+	return nil
+}
+
+// Has reports whether there is a sound of that name.
+func (l *Library) Has(name string) bool { return l.sound(name) != nil }
+
+// Names is all names, sorted.
+func (l *Library) Names() []string {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return slices.Sorted(maps.Keys(l.sounds))
+}
+
+func (l *Library) sound(name string) *sound {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return l.sounds[name]
+}
+
+func (l *Library) music(name string) *sound {
+	if s := l.sound(name); s != nil {
+		return s
+	}
+	return l.sound("default")
+}

@@ -1,0 +1,209 @@
+package sipua
+
+import (
+	"fmt"
+	"net"
+	"strings"
+
+	"github.com/emiago/sipgo/sip"
+
+	"github.com/callyard/callyard/internal/call"
+	"github.com/callyard/callyard/internal/callctl"
+	"github.com/callyard/callyard/queues"
+	"github.com/callyard/callyard/routing"
+)
+
+// UnreachableError says why nobody can be rung: no phone registered, no such
+// trunk, or the trunk is full.
+type UnreachableError struct{ Who, Why string }
+
+func (e *UnreachableError) Error() string { return fmt.Sprintf("dial %s: %s", e.Who, e.Why) }
+
+func (e *UnreachableError) Unwrap() error { return callctl.ErrUnreachable }
+
+// Dial starts a leg to every phone of an agent, or one through a trunk.
+func (s *Server) Dial(to callctl.Target, inv callctl.Invitation) ([]callctl.Leg, error) {
+	select {
+	case <-s.stopping:
+		return nil, &UnreachableError{Who: "anybody", Why: "stopping"}
+	default:
+	}
+	if to.Agent == "" {
+		l, err := s.dialTrunk(to, inv)
+		if err != nil {
+			return nil, err
+		}
+		return []callctl.Leg{l}, nil
+	}
+	var legs []callctl.Leg
+	for _, d := range s.registrar.devices(to.Agent) {
+		if l, err := s.dialDevice(d, inv); err == nil {
+			legs = append(legs, l)
+		} else {
+			s.cfg.Log.Warn("phone not dialled", "agent", d.Agent, "err", err)
+		}
+	}
+	if len(legs) == 0 {
+		return nil, &UnreachableError{Who: "agent " + to.Agent, Why: "no phone is registered"}
+	}
+	return legs, nil
+}
+
+func (s *Server) dialDevice(d queues.Device, inv callctl.Invitation) (*Leg, error) {
+	uri, flow, dest, err := s.way(d)
+	if err != nil {
+		return nil, err
+	}
+	l := s.outgoing(flow, inv)
+	l.agent, l.dialog.Agent = d.Agent, true
+	l.remote = callctl.Party{Agent: d.Agent, Name: d.Agent, Device: first(d.UserAgent, d.Contact)}
+	if s.cfg.Accounts != nil {
+		if acc, ok := s.cfg.Accounts.Account(d.Agent); ok {
+			l.remote.Name, l.remote.Number = first(acc.Display, d.Agent), call.Number(acc.Extension)
+		}
+	}
+	l.dialog.RemoteURI = "<sip:" + escapeUser(d.Agent) + "@" + s.host(l.iface) + ">"
+	s.begin(l, uri, dest, inv, 0)
+	return l, nil
+}
+
+// way is how a registered phone is reached: from the address it registered at,
+// to the one it registered from, unless its Contact names that very host.
+func (s *Server) way(d queues.Device) (uri sip.Uri, flow Flow, dest string, err error) {
+	uri, _, ok := uriOf("<" + d.Contact + ">")
+	if !ok {
+		return uri, flow, "", fmt.Errorf("dial %s: contact cannot be read", d.Agent)
+	}
+	flow = Flow{Transport: d.Transport, Local: d.Local, Remote: d.Source}
+	dest = reach(&uri, flow, true)
+	if flow.Transport != "udp" {
+		// A stream the phone keeps open; if it has gone, the Contact may listen.
+		if c, err := s.tp.GetConnection(flow.Transport, dest); err == nil {
+			_, _ = c.TryClose()
+		} else {
+			dest = hostPort(&uri, flow.Transport)
+		}
+	}
+	return uri, flow, dest, nil
+}
+
+func (s *Server) dialTrunk(to callctl.Target, inv callctl.Invitation) (*Leg, error) {
+	who := "trunk " + to.Trunk
+	var t routing.Trunk
+	for _, x := range s.cfg.Trunks() {
+		if x.Name == to.Trunk || (to.Trunk == "" && x.Host != "" && t.Name == "") {
+			t = x
+		}
+	}
+	switch {
+	case t.Name == "":
+		return nil, &UnreachableError{Who: who, Why: "there is no such trunk"}
+	case t.Host == "":
+		return nil, &UnreachableError{Who: who, Why: "it is for inbound calls only"}
+	case to.Number == "":
+		return nil, &UnreachableError{Who: who, Why: "no number"}
+	}
+	transport := strings.ToLower(t.Transport)
+	if transport == "" {
+		transport = "udp"
+	}
+	dest := t.Host
+	if _, _, err := net.SplitHostPort(dest); err != nil {
+		dest = net.JoinHostPort(strings.Trim(dest, "[]"), "5060")
+	}
+	l := s.outgoing(Flow{Transport: transport, Remote: dest}, inv)
+	if l.iface == nil || l.iface.Transport != transport {
+		return nil, &UnreachableError{Who: who, Why: "nothing listens on " + transport}
+	}
+	l.trunk, l.remote = t.Name, callctl.Party{Number: to.Number}
+	if len(t.Codecs) > 0 {
+		l.codecs = beside(inv.Beside, t.Codecs)
+	}
+	var uri sip.Uri
+	if err := sip.ParseUri("sip:"+escapeUser(string(to.Number))+"@"+t.Host, &uri); err != nil {
+		return nil, fmt.Errorf("dial %s: %w", who, err)
+	}
+	l.dialog.RemoteURI = address("", &uri)
+	if !s.begin(l, uri, dest, inv, t.MaxCalls) {
+		return nil, &UnreachableError{Who: who, Why: "it carries as many calls as it may"}
+	}
+	return l, nil
+}
+
+// outgoing is a leg about to be dialled over a flow.
+func (s *Server) outgoing(flow Flow, inv callctl.Invitation) *Leg {
+	now := s.cfg.Now()
+	l := &Leg{id: call.LegID(call.NewID("leg", now)), srv: s, iface: s.local(flow), codecs: beside(inv.Beside, nil)}
+	if l.iface != nil {
+		flow.Local = l.iface.addr
+	}
+	shown := inv.Shown
+	shown.Name = first(inv.Display, shown.Name)
+	l.dialog = Dialog{
+		CallID: randomHex(12), LocalTag: newTag(), LocalURI: nameAddr(shown, s.host(l.iface)), LocalSeq: 1, InviteSeq: 1, Caller: true,
+		Flow: flow, SDPID: uint64(now.UnixMicro()), Contact: contactUser(string(inv.Shown.Number)),
+	}
+	return l
+}
+
+// begin sends the leg on its way; false when its trunk is full.
+func (s *Server) begin(l *Leg, uri sip.Uri, dest string, inv callctl.Invitation, limit int) bool {
+	l.dialog.Target = uri.String()
+	if !s.legs.add(l, limit) {
+		return false
+	}
+	s.stats.dials.Add(1)
+	l.do(func() { l.invite(uri, dest, inv) })
+	return true
+}
+
+// host is what we call ourselves towards a peer of the interface.
+func (s *Server) host(l *listener) string {
+	if l == nil {
+		return s.cfg.Realm
+	}
+	if l.port != 5060 {
+		return fmt.Sprintf("%s:%d", l.host, l.port)
+	}
+	return l.host
+}
+
+// beside puts the codec of another leg first, so that audio can pass through.
+func beside(other callctl.Leg, codecs []string) []string {
+	c, ok := other.(interface{ Codec() string })
+	if !ok || c.Codec() == "" {
+		return codecs
+	}
+	if len(codecs) == 0 {
+		codecs = []string{"PCMU", "PCMA"}
+	}
+	out := []string{c.Codec()}
+	for _, x := range codecs {
+		if !strings.EqualFold(x, c.Codec()) {
+			out = append(out, x)
+		}
+	}
+	return out
+}
+
+// Message sends a text to an agent's phones, as far as they take it.
+func (s *Server) Message(agent, text string) {
+	for _, d := range s.registrar.devices(agent) {
+		uri, flow, dest, err := s.way(d)
+		iface := s.local(flow)
+		if err != nil || iface == nil {
+			continue
+		}
+		req := sip.NewRequest(sip.MESSAGE, uri)
+		frame(req, iface, dest)
+		from, _, _ := uriOf("<sip:callyard@" + s.host(iface) + ">")
+		req.AppendHeader(&sip.FromHeader{Address: from, Params: sip.HeaderParams{{K: "tag", V: newTag()}}})
+		req.AppendHeader(&sip.ToHeader{Address: uri})
+		id := sip.CallIDHeader(randomHex(12))
+		req.AppendHeader(&id)
+		req.AppendHeader(&sip.CSeqHeader{SeqNo: 1, MethodName: sip.MESSAGE})
+		req.AppendHeader(sip.NewHeader("Content-Type", "text/plain;charset=UTF-8"))
+		req.SetBody([]byte(text))
+		s.lanes.do(id.Value(), func() { _, _ = s.tx.send(req, func(*sip.Response, error) {}) })
+	}
+}

@@ -1,0 +1,269 @@
+package sipua
+
+import (
+	"crypto/hmac"
+	"crypto/md5" //nolint:gosec // RFC 7616: some phones know nothing better
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/hex"
+	"hash"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/emiago/sipgo/sip"
+)
+
+// nonceLife is how long a nonce is good for; after it the phone is told that it
+// is stale and tries again by itself.
+const nonceLife = 5 * time.Minute
+
+// authenticator checks digests (RFC 8760, RFC 7616). SHA-256 is offered first,
+// MD5 last: the other order, or SHA-256 alone, fails with common phones.
+type authenticator struct {
+	realm    string
+	digests  []string
+	accounts Accounts
+	now      func() time.Time
+	secret   [32]byte
+	failures *buckets[failKey]
+
+	mu   sync.Mutex
+	used map[string]uint64 // nonce count seen last, by nonce (RFC 7616 §3.4)
+}
+
+type failKey struct {
+	ip   netip.Addr
+	user string
+}
+
+func newAuthenticator(cfg Config) *authenticator {
+	a := &authenticator{realm: cfg.Realm, digests: cfg.Digests, accounts: cfg.Accounts, now: cfg.Now, used: map[string]uint64{}}
+	if len(a.digests) == 0 {
+		a.digests = []string{"SHA-256", "MD5"}
+	}
+	_, _ = rand.Read(a.secret[:]) // never fails, see crypto/rand
+	// Ten wrong passwords at once, then one every six seconds.
+	a.failures = newBuckets[failKey](1.0/6, 10, cfg.Now)
+	return a
+}
+
+// creds are the parameters of a Digest Authorization header.
+type creds struct {
+	user, realm, nonce, uri, response, algorithm, qop, nc, cnonce string
+}
+
+// credentials finds a Digest in a request; other schemes are as none (RFC 4475 §3.3.7).
+func credentials(m *sip.MessageData) (creds, bool) {
+	for _, name := range []string{"authorization", "proxy-authorization"} {
+		for _, h := range m.GetHeaders(name) {
+			if c, ok := parseDigest(h.Value()); ok {
+				return c, true
+			}
+		}
+	}
+	return creds{}, false
+}
+
+func parseDigest(v string) (c creds, ok bool) {
+	scheme, rest, _ := strings.Cut(strings.TrimSpace(v), " ")
+	if !strings.EqualFold(scheme, "Digest") {
+		return c, false
+	}
+	fields := map[string]*string{
+		"username": &c.user, "realm": &c.realm, "nonce": &c.nonce, "uri": &c.uri, "response": &c.response,
+		"algorithm": &c.algorithm, "qop": &c.qop, "nc": &c.nc, "cnonce": &c.cnonce,
+	}
+	for rest != "" {
+		k, after, found := strings.Cut(rest, "=")
+		if !found {
+			break
+		}
+		after = strings.TrimLeft(after, " \t")
+		var val string
+		if strings.HasPrefix(after, `"`) {
+			val, after, _ = strings.Cut(after[1:], `"`)
+			_, rest, _ = strings.Cut(after, ",")
+		} else {
+			val, rest, _ = strings.Cut(after, ",")
+			val = strings.TrimSpace(val)
+		}
+		if f := fields[strings.ToLower(strings.Trim(k, " \t,"))]; f != nil {
+			*f = val
+		}
+	}
+	return c, c.user != "" && c.nonce != "" && c.response != ""
+}
+
+// verdict is what came of checking credentials.
+type verdict int
+
+const (
+	passed  verdict = iota
+	absent          // no credentials: challenge
+	stale           // right password perhaps, old nonce: challenge, and say so
+	wrong           // challenge again
+	blocked         // too many wrong ones
+)
+
+// check verifies the credentials of a request for user, from ip. Unknown users
+// take the same path as known ones, with a password nobody has.
+func (a *authenticator) check(req *sip.Request, user string, ip netip.Addr) verdict {
+	c, ok := credentials(&req.MessageData)
+	if !ok {
+		return absent
+	}
+	k := failKey{ip, user}
+	if a.failures.empty(k) {
+		return blocked
+	}
+	fresh, ours := a.fresh(c.nonce, ip)
+	if !ours {
+		return stale // of another process, another address, or invented
+	}
+	acc, known := Account{}, false
+	if a.accounts != nil {
+		acc, known = a.accounts.Account(user)
+	}
+	var h func() hash.Hash
+	var ha1 string
+	alg := first(strings.ToUpper(c.algorithm), "MD5") // RFC 7616 §3.4: absent is MD5
+	switch {
+	case !slices.Contains(a.digests, alg):
+		return absent
+	case alg == "MD5":
+		h, ha1 = md5.New, acc.HA1.MD5
+	case alg == "SHA-256":
+		h, ha1 = sha256.New, acc.HA1.SHA256
+	default:
+		return absent
+	}
+	if !known || ha1 == "" {
+		ha1 = hex.EncodeToString(a.secret[:])
+		known = false
+	}
+	good := subtle.ConstantTimeCompare([]byte(strings.ToLower(c.response)), []byte(response(h, ha1, string(req.Method), c))) == 1
+	if !good || !known || c.user != user || c.realm != a.realm {
+		a.failures.take(k)
+		return wrong
+	}
+	if !fresh || !a.count(c) {
+		return stale
+	}
+	return passed
+}
+
+// response is the digest of RFC 7616 §3.4.1, with and without qop.
+func response(h func() hash.Hash, ha1, method string, c creds) string {
+	sum := func(s string) string {
+		d := h()
+		d.Write([]byte(s))
+		return hex.EncodeToString(d.Sum(nil))
+	}
+	ha2 := sum(method + ":" + c.uri)
+	if c.qop == "" {
+		return sum(strings.ToLower(ha1) + ":" + c.nonce + ":" + ha2)
+	}
+	return sum(strings.Join([]string{strings.ToLower(ha1), c.nonce, c.nc, c.cnonce, c.qop, ha2}, ":"))
+}
+
+// count takes a nonce count, which must grow: a repeated one is a replay.
+// Without qop there is none, and the nonce serves once.
+func (a *authenticator) count(c creds) bool {
+	n := uint64(1)
+	if c.qop != "" {
+		var err error
+		if n, err = strconv.ParseUint(c.nc, 16, 32); err != nil || n == 0 {
+			return false
+		}
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.used[c.nonce] >= n {
+		return false
+	}
+	a.used[c.nonce] = n
+	return true
+}
+
+// nonce holds its own time and proves itself, so none is stored before it is
+// used: time, random, HMAC over both and the address it was given to.
+func (a *authenticator) nonce(ip netip.Addr) string {
+	var b [16]byte
+	binary.BigEndian.PutUint64(b[:8], uint64(a.now().UnixMilli()))
+	_, _ = rand.Read(b[8:])
+	return base64.RawURLEncoding.EncodeToString(append(b[:], a.seal(b[:], ip)...))
+}
+
+func (a *authenticator) seal(b []byte, ip netip.Addr) []byte {
+	m := hmac.New(sha256.New, a.secret[:])
+	m.Write(b)
+	m.Write(ip.AsSlice())
+	return m.Sum(nil)[:16]
+}
+
+func (a *authenticator) fresh(nonce string, ip netip.Addr) (fresh, ours bool) {
+	b, err := base64.RawURLEncoding.DecodeString(nonce)
+	if err != nil || len(b) != 32 || !hmac.Equal(b[16:], a.seal(b[:16], ip)) {
+		return false, false
+	}
+	age := a.now().Sub(made(b))
+	return age >= 0 && age < nonceLife, true
+}
+
+// made is when a nonce was made, by its first bytes.
+func made(b []byte) time.Time {
+	return time.UnixMilli(int64(binary.BigEndian.Uint64(b[:8]))) //nolint:gosec // what we wrote ourselves, or the seal is wrong
+}
+
+// forget drops the counts of nonces that are stale by now.
+func (a *authenticator) forget() {
+	now := a.now()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for n := range a.used {
+		b, err := base64.RawURLEncoding.DecodeString(n)
+		if err != nil || len(b) < 8 || now.Sub(made(b)) > nonceLife {
+			delete(a.used, n)
+		}
+	}
+}
+
+// challenges are the headers of a 401.
+func (a *authenticator) challenges(ip netip.Addr, old bool) []sip.Header {
+	var hs []sip.Header
+	for _, alg := range a.digests {
+		v := `Digest realm="` + a.realm + `", nonce="` + a.nonce(ip) + `", algorithm=` + alg + `, qop="auth"`
+		if old {
+			v += ", stale=true"
+		}
+		hs = append(hs, sip.NewHeader("WWW-Authenticate", v))
+	}
+	return hs
+}
+
+// authenticated answers a request that does not prove to come from user; true if
+// it does.
+func (s *Server) authenticated(req *sip.Request, tx *serverTx, user string) bool {
+	ip := ipOf(req.Source())
+	switch v := s.auth.check(req, user, ip); v {
+	case passed:
+		return true
+	case blocked:
+		s.stats.authFailures.Add(1)
+		tx.status(403)
+	case wrong:
+		s.stats.authFailures.Add(1)
+		tx.status(401, s.auth.challenges(ip, false)...)
+	default:
+		s.stats.unauthorised.Add(1)
+		tx.status(401, s.auth.challenges(ip, v == stale)...)
+	}
+	return false
+}

@@ -1,0 +1,82 @@
+package sipua
+
+import (
+	"net/netip"
+
+	"github.com/emiago/sipgo/sip"
+
+	"github.com/callyard/callyard/internal/call"
+)
+
+// ipKey is a source address as the filter counts it.
+type ipKey = netip.Addr
+
+const causeShutdown = call.Shutdown
+
+// admit keeps an overload from reaching anything that costs: a new INVITE beyond
+// the rate gets 503 without a transaction. Called in the socket's reader.
+func (s *Server) admit(req *sip.Request) bool {
+	if to := req.To(); to != nil && to.Params.Has("tag") {
+		return true // a call that is up
+	}
+	if s.invites.take(struct{}{}) {
+		return true
+	}
+	s.stats.shed.Add(1)
+	if screen(req) == nil {
+		res := newResponse(req, 503, "", newTag())
+		res.AppendHeader(retryAfter(2, 10))
+		_ = s.tx.reply(res)
+	}
+	return false
+}
+
+// request routes a new, valid request.
+func (s *Server) request(req *sip.Request, tx *serverTx) {
+	if tag, ok := req.To().Params.Get("tag"); ok && req.Method != sip.REGISTER {
+		if l := s.legs.find(req, tag); l != nil {
+			l.receive(req, tx)
+			return
+		}
+		if req.Method == sip.OPTIONS {
+			tx.status(481, allowHeader())
+			return
+		}
+		tx.status(481)
+		return
+	}
+	switch req.Method {
+	case sip.INVITE:
+		s.stats.invites.Add(1)
+		s.invited(req, tx)
+	case sip.REGISTER:
+		s.register(req, tx)
+	case sip.OPTIONS:
+		tx.status(200, s.capabilities()...)
+	case sip.REFER:
+		tx.status(403) // only within a rep's call
+	default:
+		tx.status(481) // BYE, INFO, UPDATE belong to a dialog
+	}
+}
+
+// ack passes the ACK of a 2xx to its leg; others end here (RFC 3261 §17: an ACK
+// is never answered).
+func (s *Server) ack(req *sip.Request) {
+	if tag, ok := req.To().Params.Get("tag"); ok {
+		if l := s.legs.find(req, tag); l != nil {
+			l.acked(req)
+		}
+	}
+}
+
+// cancel passes a CANCEL to the leg of its INVITE.
+func (s *Server) cancel(_ *sip.Request, tx *serverTx) {
+	if l := s.legs.byTag(tx.tag); l != nil {
+		l.cancelledByCaller()
+		return
+	}
+	tx.status(487)
+}
+
+func (s *Server) stray(res *sip.Response) { s.endStray(res) }

@@ -1,0 +1,263 @@
+package sipua
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/emiago/sipgo/sip"
+
+	"github.com/callyard/callyard/internal/call"
+	"github.com/callyard/callyard/internal/callctl"
+	"github.com/callyard/callyard/internal/sipua/sdp"
+)
+
+// receive serves a request within the leg's dialog.
+func (l *Leg) receive(req *sip.Request, tx *serverTx) {
+	if l.state == over {
+		if req.Method == sip.BYE {
+			tx.status(200) // it crossed ours
+			return
+		}
+		tx.status(481)
+		return
+	}
+	if !l.dialog.inOrder(req) {
+		tx.status(500) // RFC 3261 §12.2.2: older than one already served
+		return
+	}
+	switch req.Method {
+	case sip.BYE:
+		l.byed(tx)
+	case sip.INVITE:
+		l.reinvited(req, tx)
+	case sip.UPDATE:
+		l.updated(req, tx)
+	case sip.INFO:
+		l.informed(req, tx)
+	case sip.OPTIONS:
+		tx.status(200, l.srv.capabilities()...)
+	case sip.REFER:
+		l.referred(req, tx)
+	default:
+		tx.status(405, allowHeader())
+	}
+}
+
+// byed ends the leg. A BYE before the ACK counts as one: whoever ends a call has
+// heard that it was answered.
+func (l *Leg) byed(tx *serverTx) {
+	tx.status(200)
+	l.stopRepeat()
+	l.byeLater = nil
+	if l.inbound && l.state < accepted {
+		// RFC 3261 §15.1.2: an INVITE still unanswered ends with 487.
+		_ = l.in.respond(l.response(487))
+	}
+	l.end(callctl.LegEnded{Leg: l, Cause: call.Normal, Remote: true})
+}
+
+// reinvited serves an INVITE within the dialog (RFC 3261 §14.2).
+func (l *Leg) reinvited(req *sip.Request, tx *serverTx) {
+	switch {
+	case l.inbound && l.state < accepted:
+		// RFC 3261 §14.2: the first INVITE is still unanswered.
+		tx.status(500, retryAfter(0, 10))
+		return
+	case l.state != confirmed || l.repeat != nil:
+		// An INVITE of ours is pending, or our 2xx waits for its ACK: glare.
+		tx.status(491)
+		return
+	}
+	offers := false
+	var body []byte
+	var err error
+	if offer := sdpOf(&req.MessageData); offer != nil {
+		body, err = l.answer(offer)
+	} else {
+		offers = true
+		var p MediaPort
+		if p, err = l.openMedia(); err == nil {
+			body = l.offer(p)
+		}
+	}
+	if err != nil {
+		tx.status(offerStatus(err))
+		return
+	}
+	l.dialog.refresh(&req.MessageData)
+	l.dialog.Flow.Remote = tx.flow.Remote
+	res := l.okay(tx)
+	l.timed(req, res)
+	describe(&res.MessageData, body)
+	if tx.respond(res) == nil {
+		l.repeatUntilAcked(tx, res, offers)
+	}
+}
+
+// updated serves an UPDATE (RFC 3311).
+func (l *Leg) updated(req *sip.Request, tx *serverTx) {
+	offer := sdpOf(&req.MessageData)
+	if offer == nil {
+		l.dialog.refresh(&req.MessageData)
+		res := l.okay(tx)
+		l.timed(req, res)
+		_ = tx.respond(res)
+		return
+	}
+	if l.state != confirmed || (l.repeat != nil && l.repeat.offers) {
+		tx.status(491) // RFC 3311 §5.2: an offer is under way
+		return
+	}
+	body, err := l.answer(offer)
+	if err != nil {
+		tx.status(offerStatus(err))
+		return
+	}
+	l.dialog.refresh(&req.MessageData)
+	res := l.okay(tx)
+	l.timed(req, res)
+	describe(&res.MessageData, body)
+	_ = tx.respond(res)
+}
+
+// informed serves an INFO: keys from phones without telephone-event.
+func (l *Leg) informed(req *sip.Request, tx *serverTx) {
+	body := strings.TrimSpace(string(req.Body()))
+	digit := ""
+	switch mediaType(&req.MessageData) {
+	case "application/dtmf-relay":
+		for line := range strings.SplitSeq(body, "\n") {
+			if k, v, ok := strings.Cut(line, "="); ok && strings.EqualFold(strings.TrimSpace(k), "signal") {
+				digit = strings.TrimSpace(v)
+			}
+		}
+	case "application/dtmf":
+		digit = body
+	case "":
+		if body == "" {
+			tx.status(200)
+			return
+		}
+		fallthrough
+	default:
+		tx.status(415, sip.NewHeader("Accept", "application/dtmf-relay, application/dtmf"))
+		return
+	}
+	d, ok := key(digit)
+	if !ok {
+		tx.status(400)
+		return
+	}
+	tx.status(200)
+	l.emit(callctl.LegDigit{Leg: l, Digit: d})
+}
+
+// key is the key a digit text stands for; 10 and 11 are * and # in old phones.
+func key(s string) (rune, bool) {
+	switch s {
+	case "10":
+		return '*', true
+	case "11":
+		return '#', true
+	}
+	if len(s) == 1 && strings.Contains("0123456789*#ABCDabcd", s) {
+		return rune(strings.ToUpper(s)[0]), true
+	}
+	return 0, false
+}
+
+// okay is a 200 that refreshes the target on the other side.
+func (l *Leg) okay(tx *serverTx) *sip.Response {
+	res := newResponse(tx.req, 200, "", l.dialog.LocalTag)
+	res.AppendHeader(l.iface.contact(l.dialog.Contact))
+	res.AppendHeader(allowHeader())
+	res.AppendHeader(supportedHeader())
+	return res
+}
+
+// offerStatus is how an offer is refused that leaves the session as it was.
+func offerStatus(err error) int {
+	switch {
+	case errors.Is(err, sdp.ErrMalformed):
+		return 400
+	case errors.Is(err, sdp.ErrNoAudio), errors.Is(err, sdp.ErrNoCodec):
+		return 488
+	}
+	return 500
+}
+
+// referred serves a REFER (RFC 3515): only a rep may send callers elsewhere.
+func (l *Leg) referred(req *sip.Request, tx *serverTx) {
+	if l.agent == "" {
+		tx.status(403)
+		return
+	}
+	if l.state != confirmed && l.state != accepted {
+		tx.status(491)
+		return
+	}
+	tos := req.GetHeaders("refer-to")
+	if len(tos) != 1 {
+		tx.status(400)
+		return
+	}
+	u, _, ok := uriOf(tos[0].Value())
+	to := userOf(&u)
+	if !ok || to == "" {
+		tx.status(400)
+		return
+	}
+	l.dialog.refresh(&req.MessageData)
+	l.refers++
+	silent := strings.EqualFold(header(&req.MessageData, "Refer-Sub"), "false") // RFC 4488
+	res := newResponse(req, 202, "", l.dialog.LocalTag)
+	res.AppendHeader(l.iface.contact(l.dialog.Contact))
+	if silent {
+		res.AppendHeader(sip.NewHeader("Refer-Sub", "false"))
+	}
+	if tx.respond(res) != nil {
+		return
+	}
+	sub := &subscription{leg: l, event: "refer", dead: silent}
+	if l.refers > 1 {
+		sub.event = fmt.Sprintf("refer;id=%d", req.CSeq().SeqNo) // RFC 3515 §2.4.6
+	}
+	sub.notify(100, "Trying", "active;expires=60")
+	l.emit(callctl.LegReferred{Leg: l, To: to, By: l.remote, Result: func(code int, reason string) {
+		l.do(func() { sub.notify(code, reason, "terminated;reason=noresource") })
+	}})
+}
+
+// subscription is what a REFER leaves behind: it outlives the call, for it uses
+// the dialog and not the INVITE (RFC 5057 §3). Lane only.
+type subscription struct {
+	leg   *Leg
+	event string
+	dead  bool // not wanted, ended, or unknown to the peer
+}
+
+func (s *subscription) notify(code int, reason, state string) {
+	if s.dead {
+		return
+	}
+	if strings.HasPrefix(state, "terminated") {
+		s.dead = true
+	}
+	if reason = plain(reason); reason == "" {
+		reason = phrases[code]
+	}
+	req := s.leg.request(sip.NOTIFY)
+	req.AppendHeader(sip.NewHeader("Event", s.event))
+	req.AppendHeader(sip.NewHeader("Subscription-State", state))
+	req.AppendHeader(sip.NewHeader("Content-Type", "message/sipfrag;version=2.0"))
+	req.SetBody(fmt.Appendf(nil, "SIP/2.0 %d %s\r\n", code, reason))
+	_, err := s.leg.srv.tx.send(req, func(res *sip.Response, err error) {
+		if err != nil || res.StatusCode == 481 {
+			s.dead = true
+		}
+	})
+	if err != nil {
+		s.dead = true
+	}
+}

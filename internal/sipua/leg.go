@@ -1,0 +1,258 @@
+package sipua
+
+import (
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/emiago/sipgo/sip"
+
+	"github.com/callyard/callyard/internal/call"
+	"github.com/callyard/callyard/internal/callctl"
+)
+
+// errEnded: the leg is over; nothing more is opened for it.
+var errEnded = errors.New("leg has ended")
+
+// state is how far a leg's INVITE usage has come.
+type state int
+
+const (
+	trying    state = iota // INVITE received or sent
+	ringing                // a provisional response with a tag went out or came in
+	accepted               // we sent a 200 and wait for the ACK
+	confirmed              // up both ways
+	over                   // told as ended; what is left to send is sent
+)
+
+// Leg is one party's side of a call over SIP: a dialog with an INVITE usage and
+// its media. It implements callctl.Leg. All unexported state below the line is
+// owned by the lane of its Call-ID.
+type Leg struct {
+	id      call.LegID
+	srv     *Server
+	inbound bool
+	remote  callctl.Party
+	trunk   string
+	agent   string // authenticated, or whose phone we called
+	iface   *listener
+	codecs  []string
+	codec   atomic.Pointer[string]
+
+	watchMu sync.Mutex // held while posting: a replaced watcher gets nothing more
+	post    func(callctl.LegEvent) bool
+	backlog []callctl.LegEvent
+	told    bool // LegEnded is among what was emitted
+
+	mediaMu   sync.Mutex
+	port      MediaPort
+	shown     bool // negotiated, so Media returns it
+	mediaShut bool
+
+	// ---- lane only ----
+	dialog Dialog
+	state  state
+	onHold bool
+
+	in       *serverTx // the INVITE we answer
+	offered  []byte    // SDP of that INVITE, nil for a late offer
+	early    bool      // 183 with SDP went out or came in
+	repeat   *repeater // a 2xx of ours that waits for its ACK
+	byeLater func()    // BYE to be sent once that ACK came (RFC 3261 §15)
+	fresh    *time.Timer
+	session  *time.Timer // runs out unless the peer refreshes
+
+	out       *clientTx // the INVITE we sent
+	rang      bool
+	provision bool // a 1xx has come: a CANCEL may be sent
+	cancelled bool // CANCEL sent, or due at the first 1xx
+	cancelWhy sip.Header
+	lingering bool // a BYE is under way
+	acks      map[string]*sip.Request
+	giveUp    *time.Timer
+	probing   bool
+	refers    int
+}
+
+// ID names the leg.
+func (l *Leg) ID() call.LegID { return l.id }
+
+// Remote is the other party.
+func (l *Leg) Remote() callctl.Party { return l.remote }
+
+// do runs f in the leg's lane.
+func (l *Leg) do(f func()) { l.srv.lanes.do(l.dialog.CallID, f) }
+
+// Watch says who is told. post must not call Watch.
+func (l *Leg) Watch(post func(callctl.LegEvent) bool) {
+	l.watchMu.Lock()
+	defer l.watchMu.Unlock()
+	l.post = post
+	pending := l.backlog
+	l.backlog = nil
+	for _, ev := range pending {
+		l.tell(ev)
+	}
+}
+
+// emit tells the watcher, or keeps the event until there is one.
+func (l *Leg) emit(ev callctl.LegEvent) {
+	l.watchMu.Lock()
+	defer l.watchMu.Unlock()
+	if l.told {
+		return
+	}
+	if _, ok := ev.(callctl.LegEnded); ok {
+		l.told = true
+	}
+	if l.post == nil {
+		l.backlog = append(l.backlog, ev)
+		return
+	}
+	l.tell(ev)
+}
+
+// tell posts one event; a watcher that is gone ends the leg. watchMu is held.
+func (l *Leg) tell(ev callctl.LegEvent) {
+	if l.post(ev) {
+		return
+	}
+	if _, ok := ev.(callctl.LegEnded); !ok {
+		l.do(func() { l.hangup(call.Normal, "") })
+	}
+}
+
+// Ring shows that we are trying.
+func (l *Leg) Ring() { l.do(l.ring) }
+
+// Early opens media before the answer.
+func (l *Leg) Early() {
+	if _, err := l.openMedia(); err == nil {
+		l.showMedia()
+	}
+	l.do(l.progress)
+}
+
+// Answer picks up.
+func (l *Leg) Answer(shown callctl.Party) {
+	if _, err := l.openMedia(); err == nil {
+		l.showMedia()
+	}
+	l.do(func() { l.pickUp(shown) })
+}
+
+// Hangup ends the leg.
+func (l *Leg) Hangup(cause call.Cause, note string) { l.do(func() { l.hangup(cause, note) }) }
+
+func (l *Leg) hangup(cause call.Cause, note string) {
+	if l.state == over {
+		return
+	}
+	st := statusOf(cause)
+	switch {
+	case l.inbound && (l.state == trying || l.state == ringing):
+		l.reject(cause, note)
+	case l.inbound && l.state == accepted:
+		// RFC 3261 §15: no BYE before the ACK, or before we know it will not come.
+		l.byeLater = func() { l.bye(cause, note) }
+		l.end(callctl.LegEnded{Leg: l, Cause: cause})
+	case !l.inbound && (l.state == trying || l.state == ringing):
+		l.cancel(cause, note)
+		l.end(callctl.LegEnded{Leg: l, Cause: cause, Status: st.code})
+	default:
+		l.bye(cause, note)
+		l.end(callctl.LegEnded{Leg: l, Cause: cause})
+	}
+}
+
+// end tells that the leg is over and lets go of what it holds. What still has to
+// be said to the peer holds on to the leg by itself.
+func (l *Leg) end(ev callctl.LegEnded) {
+	if l.state == over {
+		return
+	}
+	l.state = over
+	if l.fresh != nil {
+		l.fresh.Stop()
+	}
+	l.stopSession()
+	l.closeMedia()
+	l.srv.legs.ended(l)
+	l.emit(ev)
+	if !l.lingering && l.repeat == nil && l.byeLater == nil && (l.out == nil || l.out.final) {
+		l.srv.legs.remove(l)
+	}
+}
+
+// bye sends the BYE. Whatever is answered, the dialog is over.
+func (l *Leg) bye(cause call.Cause, note string) {
+	req := l.request(sip.BYE)
+	if h := reasonHeader(cause, note); h != nil {
+		req.AppendHeader(h)
+	}
+	l.stopRepeat()
+	l.lingering = true
+	_, err := l.srv.tx.send(req, func(res *sip.Response, err error) {
+		if err != nil || res.StatusCode >= 200 {
+			l.srv.legs.remove(l)
+		}
+	})
+	if err != nil {
+		l.srv.legs.remove(l)
+	}
+}
+
+// request makes an in-dialog request of the leg.
+func (l *Leg) request(method sip.RequestMethod) *sip.Request {
+	req := l.dialog.request(method, l.iface, 0)
+	l.srv.reroute(req, &l.dialog)
+	return req
+}
+
+// probe asks a silent peer whether the call is still there (OPTIONS in the
+// dialog): one that knows nothing of it, or is gone, has ended it.
+func (l *Leg) probe() {
+	if l.state != confirmed || l.onHold || l.probing {
+		return
+	}
+	l.probing = true
+	gone := func(status int) {
+		if l.state == confirmed {
+			l.bye(call.MediaTimeout, "")
+			l.end(callctl.LegEnded{Leg: l, Cause: call.MediaTimeout, Status: status, Remote: true})
+		}
+	}
+	_, err := l.srv.tx.send(l.request(sip.OPTIONS), func(res *sip.Response, err error) {
+		switch {
+		case err != nil:
+			l.probing = false
+			gone(408)
+		case res.StatusCode == 481 || res.StatusCode == 408:
+			l.probing = false
+			gone(res.StatusCode)
+		case res.StatusCode >= 200:
+			l.probing = false
+		}
+	})
+	if err != nil {
+		gone(408)
+	}
+}
+
+// Dialog is the leg's dialog as it could be stored now, and whether it is
+// confirmed. It waits its turn in the leg's lane; not to be called from a watcher.
+func (l *Leg) Dialog() (Dialog, bool) {
+	type got struct {
+		d  Dialog
+		ok bool
+	}
+	c := make(chan got, 1)
+	l.do(func() { c <- got{l.dialog, l.state == confirmed} })
+	select {
+	case g := <-c:
+		return g.d, g.ok
+	case <-l.srv.quit:
+		return Dialog{}, false
+	}
+}

@@ -1,0 +1,268 @@
+// Package sipua speaks SIP: it takes calls and places them, registers phones,
+// and hands every call on as a callctl.Leg. It is the only importer of sipgo.
+package sipua
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/emiago/sipgo/sip"
+
+	"github.com/callyard/callyard/internal/call"
+	"github.com/callyard/callyard/internal/callctl"
+	"github.com/callyard/callyard/queues"
+	"github.com/callyard/callyard/routing"
+)
+
+// Config is what a Server needs. All functions may be called from many
+// goroutines at once.
+type Config struct {
+	Listen []Interface
+	Realm  string // of the digests; the HA1s were made with it
+	// Digests are the algorithms asked for, best first; nil: SHA-256, then MD5.
+	// Old clients look at the first alone and know only MD5 (sipp 3.6, for one);
+	// JsSIP and SIP.js fail if MD5 comes before SHA-256.
+	Digests  []string
+	Accounts Accounts
+	Bindings Bindings // nil: registrations live in memory only
+	Node     string   // stored with registrations
+	// Trunks is read for every call, so a change counts from the next one on.
+	Trunks    func() []routing.Trunk
+	OpenMedia func(leg call.LegID) (MediaPort, error)
+	// OnCall takes a new call. It may take its time: only that call waits.
+	OnCall func(callctl.Incoming)
+	Log    *slog.Logger
+	Now    func() time.Time // nil: time.Now
+
+	Timers Timers
+	// InvitesPerS bounds new calls over all sources (burst: twice that); beyond
+	// it 503 with Retry-After. 0: 500.
+	InvitesPerS float64
+	// PacketsPerS bounds datagrams of one source address, its burst is four
+	// times that. 0: 2000.
+	PacketsPerS float64
+	// StopWait bounds how long Stop waits for BYEs to be answered. 0: 2 s.
+	StopWait time.Duration
+}
+
+// Accounts are the agents that may register and call. Account is asked for every
+// call and must answer from memory.
+type Accounts interface {
+	Account(user string) (Account, bool)
+}
+
+// Account is an agent as a SIP user.
+type Account struct {
+	Agent     string // name, the SIP user
+	Display   string
+	Extension string
+	HA1       queues.HA1
+}
+
+// Bindings keeps registrations across restarts; queues.Store has this shape.
+type Bindings interface {
+	SaveDevice(ctx context.Context, d queues.Device) error
+	RemoveDevices(ctx context.Context, agent, contact string) error
+	Devices(ctx context.Context, agent string, now time.Time) ([]queues.Device, error)
+}
+
+// Server is the SIP edge. It implements callctl.Dialer.
+type Server struct {
+	cfg    Config
+	timers Timers
+	stats  *counters
+
+	tp        *sip.TransportLayer
+	lanes     *lanes
+	tx        *transactions
+	legs      *legs
+	registrar *registrar
+	auth      *authenticator
+	sources   *buckets[ipKey]
+	invites   *buckets[struct{}]
+	trunkRate *buckets[string]
+	refusals  *buckets[struct{}] // how many refusals are logged
+
+	mu        sync.Mutex // Start and Stop
+	started   bool
+	stopped   bool
+	stopping  chan struct{}
+	listeners []*listener
+	quit      chan struct{}
+	wg        sync.WaitGroup
+}
+
+var _ callctl.Dialer = (*Server)(nil)
+
+// New makes a server that does nothing until Start.
+func New(cfg Config) *Server {
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Trunks == nil {
+		cfg.Trunks = func() []routing.Trunk { return nil }
+	}
+	if cfg.InvitesPerS == 0 {
+		cfg.InvitesPerS = 500
+	}
+	if cfg.PacketsPerS == 0 {
+		cfg.PacketsPerS = 2000
+	}
+	if cfg.StopWait == 0 {
+		cfg.StopWait = 2 * time.Second
+	}
+	s := &Server{cfg: cfg, timers: cfg.Timers.orDefault(), stats: &counters{}, quit: make(chan struct{}), stopping: make(chan struct{})}
+	s.lanes = newLanes(cfg.Log, 64, s.stats)
+	s.legs = newLegs()
+	s.auth = newAuthenticator(cfg)
+	s.registrar = newRegistrar(cfg, s.stats)
+	s.sources = newBuckets[ipKey](cfg.PacketsPerS, 4*cfg.PacketsPerS, cfg.Now)
+	s.invites = newBuckets[struct{}](cfg.InvitesPerS, 2*cfg.InvitesPerS, cfg.Now)
+	s.trunkRate = newBuckets[string](1, 1, cfg.Now)
+	s.refusals = newBuckets[struct{}](1, 10, cfg.Now)
+	s.tp = newTransport(s.filter, s.stats)
+	s.tx = newTransactions(s.tp, s.lanes, slog.New(slog.DiscardHandler), s.stats, cfg.Now, s)
+	return s
+}
+
+// Start loads the registrations and listens. An address in use is a
+// *PortInUseError.
+func (s *Server) Start(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.started {
+		return errors.New("start SIP: started before")
+	}
+	if len(s.cfg.Listen) == 0 {
+		return errors.New("start SIP: no interface to listen on")
+	}
+	for _, i := range s.cfg.Listen {
+		l, err := open(ctx, i)
+		if err != nil {
+			for _, l := range s.listeners {
+				l.close()
+			}
+			s.listeners = nil
+			return err
+		}
+		s.listeners = append(s.listeners, l)
+	}
+	if err := s.registrar.load(ctx); err != nil {
+		// Phones register again within their interval; not to start would be worse.
+		s.cfg.Log.WarnContext(ctx, "registrations not loaded", "err", err)
+	}
+	s.started = true
+	for _, l := range s.listeners {
+		s.wg.Add(1)
+		go s.serve(l)
+		s.cfg.Log.InfoContext(ctx, "listening for SIP", "transport", l.Transport, "addr", l.addr, "advertised", fmt.Sprintf("%s:%d", l.host, l.port))
+	}
+	s.wg.Add(1)
+	go s.tend() //nolint:contextcheck // outlives the start
+	return s.ready(ctx)
+}
+
+// ready waits until sipgo knows the UDP sockets as its own: a request sent before
+// would want to bind the address once more, and fail.
+func (s *Server) ready(ctx context.Context) error {
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for _, l := range s.listeners {
+		for l.udp != nil {
+			if c, err := s.tp.GetConnection("udp", l.addr); err == nil {
+				_, _ = c.TryClose()
+				break
+			}
+			select {
+			case <-tick.C:
+			case <-ctx.Done():
+				return fmt.Errorf("start SIP on %s: %w", l.addr, ctx.Err())
+			}
+		}
+	}
+	return nil
+}
+
+// tend does what must be done from time to time.
+func (s *Server) tend() {
+	defer s.wg.Done()
+	tick := time.NewTicker(10 * time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-s.quit:
+			return
+		case <-tick.C:
+			s.tx.watch(20 * time.Second)
+			s.registrar.expire()
+			s.auth.forget()
+		}
+	}
+}
+
+// Stop refuses new calls, ends those that are left, waits a little for their
+// BYEs to be answered, and closes everything. It may be called twice.
+func (s *Server) Stop() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.started || s.stopped {
+		return
+	}
+	s.stopped = true
+	close(s.stopping)
+	for _, l := range s.legs.all() {
+		l.Hangup(causeShutdown, "")
+	}
+	deadline := time.NewTimer(s.cfg.StopWait)
+	defer deadline.Stop()
+	select {
+	case <-s.legs.idle():
+	case <-deadline.C:
+	}
+	close(s.quit)
+	for _, l := range s.listeners {
+		l.close()
+	}
+	_ = s.tp.Close()
+	s.tx.close()
+	s.lanes.close()
+	s.wg.Wait()
+}
+
+// Addrs are the addresses listened on, "udp 127.0.0.1:5060", in the order given.
+func (s *Server) Addrs() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var as []string
+	for _, l := range s.listeners {
+		as = append(as, l.Transport+" "+l.addr)
+	}
+	return as
+}
+
+// reroute sends a request over another way when the stream its peer used is
+// gone: to the remote target, which may accept a new one.
+func (s *Server) reroute(req *sip.Request, d *Dialog) {
+	if d.Flow.Transport == "udp" || len(d.Routes) > 0 {
+		return
+	}
+	if c, err := s.tp.GetConnection(d.Flow.Transport, req.Destination()); err == nil {
+		_, _ = c.TryClose()
+		return
+	}
+	if u, _, ok := uriOf("<" + d.Target + ">"); ok {
+		req.SetDestination(hostPort(&u, d.Flow.Transport))
+	}
+}
+
+// capabilities are the headers of an answer to OPTIONS (RFC 3261 §11.2).
+func (s *Server) capabilities() []sip.Header {
+	return []sip.Header{allowHeader(), sip.NewHeader("Accept", "application/sdp"), supportedHeader(), sip.NewHeader("Accept-Encoding", "identity")}
+}

@@ -1,0 +1,46 @@
+package sipua
+
+import "sync/atomic"
+
+// counters are counted where things happen and read by Stats.
+type counters struct {
+	requests, responses, parseDropped, filtered, laneFull, panics atomic.Int64
+	invites, shed, unauthorised, refused, strays, watchdog        atomic.Int64
+	calls, dials, registered, authFailures, noAck                 atomic.Int64
+}
+
+// Stats is a snapshot of what the SIP edge has done and holds.
+type Stats struct {
+	Requests, Responses int64 // messages received
+	Filtered            int64 // datagrams dropped before parsing
+	Unparsable          int64
+	LaneFull            int64 // messages dropped because their call had too many waiting
+	Panics              int64
+	Invites             int64
+	Shed                int64 // INVITEs answered 503 for overload
+	Refused             int64 // INVITEs from nobody we know
+	Unauthorised        int64 // challenges sent
+	AuthFailures        int64
+	Strays              int64 // answers nobody waited for, ended by ACK and BYE
+	Watchdog            int64 // requests a handler forgot to answer
+	NoAck               int64 // calls ended because the ACK never came
+	Calls, Dials        int64 // legs in, legs out
+	Registered          int64 // REGISTERs that succeeded
+
+	Legs, Bindings                         int // now
+	ServerTransactions, ClientTransactions int // now
+}
+
+// Stats reads the counters.
+func (s *Server) Stats() Stats {
+	c := s.stats
+	st := Stats{
+		Requests: c.requests.Load(), Responses: c.responses.Load(), Filtered: c.filtered.Load(), Unparsable: c.parseDropped.Load(),
+		LaneFull: c.laneFull.Load(), Panics: c.panics.Load(), Invites: c.invites.Load(), Shed: c.shed.Load(), Refused: c.refused.Load(),
+		Unauthorised: c.unauthorised.Load(), AuthFailures: c.authFailures.Load(), Strays: c.strays.Load(), Watchdog: c.watchdog.Load(),
+		NoAck: c.noAck.Load(), Calls: c.calls.Load(), Dials: c.dials.Load(), Registered: c.registered.Load(),
+	}
+	st.Legs, st.Bindings = s.legs.len(), s.registrar.len()
+	st.ServerTransactions, st.ClientTransactions = s.tx.len()
+	return st
+}

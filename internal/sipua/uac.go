@@ -1,0 +1,259 @@
+package sipua
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/emiago/sipgo/sip"
+
+	"github.com/callyard/callyard/internal/call"
+	"github.com/callyard/callyard/internal/callctl"
+)
+
+// invite sends the leg's INVITE to dest, for the Request-URI uri.
+func (l *Leg) invite(uri sip.Uri, dest string, inv callctl.Invitation) {
+	if l.state == over {
+		return // hung up before it began
+	}
+	p, err := l.openMedia()
+	if err != nil {
+		l.srv.cfg.Log.Error("no media to dial with", "leg", l.id, "err", err)
+		l.end(callctl.LegEnded{Leg: l, Cause: call.Failed})
+		return
+	}
+	uri.Headers = nil
+	req := sip.NewRequest(sip.INVITE, uri)
+	frame(req, l.iface, dest)
+	from, name, _ := uriOf(l.dialog.LocalURI)
+	req.AppendHeader(&sip.FromHeader{DisplayName: name, Address: from, Params: sip.HeaderParams{{K: "tag", V: l.dialog.LocalTag}}})
+	to, _, _ := uriOf(l.dialog.RemoteURI)
+	req.AppendHeader(&sip.ToHeader{Address: to})
+	id := sip.CallIDHeader(l.dialog.CallID)
+	req.AppendHeader(&id)
+	req.AppendHeader(&sip.CSeqHeader{SeqNo: l.dialog.InviteSeq, MethodName: sip.INVITE})
+	req.AppendHeader(l.iface.contact(l.dialog.Contact))
+	req.AppendHeader(allowHeader())
+	req.AppendHeader(supportedHeader())
+	for _, h := range presentation(inv, l.iface.host) {
+		req.AppendHeader(h)
+	}
+	describe(&req.MessageData, l.offer(p))
+	l.out, err = l.srv.tx.send(req, l.answered)
+	if err != nil {
+		l.srv.cfg.Log.Warn("phone or trunk not reached", "leg", l.id, "err", err)
+		l.end(callctl.LegEnded{Leg: l, Cause: call.Unavailable, Status: 503})
+		return
+	}
+	if inv.Ring > 0 {
+		// The phone stops by its Expires; this is for those that do not.
+		l.fresh = time.AfterFunc(inv.Ring+2*time.Second, func() {
+			l.do(func() {
+				if l.state < accepted {
+					l.hangup(call.NoAnswer, "")
+				}
+			})
+		})
+	}
+}
+
+// presentation is how the call is shown, besides its From.
+func presentation(inv callctl.Invitation, host string) []sip.Header {
+	var hs []sip.Header
+	if h := asserted(inv.Shown, host); h != nil {
+		hs = append(hs, h)
+	}
+	if inv.Diverted != "" {
+		hs = append(hs, sip.NewHeader("Diversion", fmt.Sprintf("<sip:%s@%s>;reason=no-answer;counter=1", escapeUser(inv.Diverted), host)))
+	}
+	if inv.AutoAnswer {
+		hs = append(hs, sip.NewHeader("Call-Info", "<sip:"+host+">;answer-after=0"),
+			sip.NewHeader("Alert-Info", "<http://"+host+">;info=alert-autoanswer;delay=0"))
+	}
+	if inv.Ring > 0 {
+		hs = append(hs, sip.NewHeader("Expires", strconv.Itoa(max(1, int(inv.Ring.Seconds())))))
+	}
+	return hs
+}
+
+// answered handles what comes back for our INVITE; res is nil when nothing final did.
+func (l *Leg) answered(res *sip.Response, err error) {
+	switch {
+	case err != nil:
+		l.unanswered()
+	case res.StatusCode < 200:
+		l.progressed(res)
+	case res.StatusCode < 300:
+		l.taken(res)
+	default:
+		l.stopGiveUp()
+		l.end(callctl.LegEnded{Leg: l, Cause: causeOf(res.StatusCode, l.rang), Status: res.StatusCode, Remote: true})
+		l.srv.legs.remove(l)
+	}
+}
+
+// unanswered: no final response within the transaction's time.
+func (l *Leg) unanswered() {
+	l.stopGiveUp()
+	l.end(callctl.LegEnded{Leg: l, Cause: call.Unavailable, Status: 408})
+	l.srv.legs.remove(l)
+}
+
+func (l *Leg) progressed(res *sip.Response) {
+	l.provision = true
+	if l.cancelled {
+		l.sendCancel()
+		return
+	}
+	if l.state == over || res.StatusCode == 100 {
+		return
+	}
+	l.state = ringing
+	// The dialog is early: requests of the peer within it find us (§12.1).
+	l.dialog.RemoteTag, _ = res.To().Params.Get("tag")
+	early := l.early
+	if body := sdpOf(&res.MessageData); body != nil && !l.early && l.accept(body) == nil {
+		l.early = true
+	}
+	if !l.rang || early != l.early {
+		l.rang = true
+		l.emit(callctl.LegRang{Leg: l, Early: l.early})
+	}
+}
+
+// taken handles a 2xx: the first makes the dialog, its repetitions are
+// acknowledged again, and those of other branches of a fork, or of a call that
+// was given up, are acknowledged and ended (RFC 3261 §13.2.2.4).
+func (l *Leg) taken(res *sip.Response) {
+	tag, _ := res.To().Params.Get("tag")
+	if ack := l.acks[tag]; ack != nil {
+		_ = l.srv.tx.write(ack)
+		return
+	}
+	l.stopGiveUp()
+	if l.state == confirmed || l.state == over {
+		fork := l.dialog
+		fork.asUAC(res)
+		l.ackFor(&fork, tag)
+		l.endFork(&fork)
+		if l.state == over {
+			l.srv.legs.remove(l)
+		}
+		return
+	}
+	l.dialog.asUAC(res)
+	l.state = confirmed
+	if l.fresh != nil {
+		l.fresh.Stop()
+	}
+	l.ackFor(&l.dialog, tag)
+	body := sdpOf(&res.MessageData)
+	var err error
+	if body != nil || !l.early {
+		err = l.accept(body)
+	}
+	if err != nil {
+		l.bye(call.NotAcceptable, "")
+		l.end(callctl.LegEnded{Leg: l, Cause: call.NotAcceptable, Status: 488})
+		return
+	}
+	l.emit(callctl.LegAnswered{Leg: l})
+}
+
+// ackFor acknowledges a 2xx in its dialog and keeps the ACK for repetitions.
+func (l *Leg) ackFor(d *Dialog, tag string) {
+	ack := d.request(sip.ACK, l.iface, d.InviteSeq)
+	l.srv.reroute(ack, d)
+	if l.acks == nil {
+		l.acks = map[string]*sip.Request{}
+	}
+	l.acks[tag] = ack
+	_ = l.srv.tx.write(ack)
+}
+
+// endFork says BYE in a dialog that is not wanted.
+func (l *Leg) endFork(d *Dialog) {
+	bye := d.request(sip.BYE, l.iface, 0)
+	l.srv.reroute(bye, d)
+	_, _ = l.srv.tx.send(bye, func(*sip.Response, error) {})
+}
+
+// cancel gives the INVITE up. Without a 1xx no CANCEL may be sent yet (RFC 3261
+// §9.1): it is remembered. The transaction stays: a 200 may be on its way.
+func (l *Leg) cancel(cause call.Cause, note string) {
+	if l.out == nil {
+		return // not sent yet; invite finds the leg over
+	}
+	l.cancelled = true
+	l.cancelWhy = reasonHeader(cause, note)
+	out := l.out
+	l.giveUp = time.AfterFunc(l.srv.timers.GiveUp, func() { l.do(out.Terminate) })
+	if l.provision {
+		l.sendCancel()
+	}
+}
+
+// sendCancel sends the CANCEL, once: same branch, same CSeq, no To tag.
+func (l *Leg) sendCancel() {
+	if l.cancelWhy == nil && !l.cancelled {
+		return
+	}
+	l.cancelled = false
+	inv := l.out.req
+	req := sip.NewRequest(sip.CANCEL, inv.Recipient)
+	req.AppendHeader(sip.HeaderClone(inv.Via()))
+	mf := sip.MaxForwardsHeader(70)
+	req.AppendHeader(&mf)
+	for _, h := range inv.GetHeaders("route") {
+		req.AppendHeader(sip.HeaderClone(h))
+	}
+	req.AppendHeader(sip.HeaderClone(inv.From()))
+	req.AppendHeader(sip.HeaderClone(inv.To()))
+	req.AppendHeader(sip.HeaderClone(inv.CallID()))
+	req.AppendHeader(&sip.CSeqHeader{SeqNo: inv.CSeq().SeqNo, MethodName: sip.CANCEL})
+	if l.cancelWhy != nil {
+		req.AppendHeader(l.cancelWhy)
+	}
+	req.SetBody(nil)
+	req.SetTransport(inv.Transport())
+	req.SetDestination(inv.Destination())
+	req.Laddr = inv.Laddr
+	_, _ = l.srv.tx.send(req, func(*sip.Response, error) {})
+}
+
+func (l *Leg) stopGiveUp() {
+	if l.giveUp != nil {
+		l.giveUp.Stop()
+		l.giveUp = nil
+	}
+}
+
+// endStray acknowledges and ends a 2xx that no transaction waits for: a late
+// fork, or the answer to an INVITE we have forgotten. Only if its Via is ours.
+func (s *Server) endStray(res *sip.Response) {
+	if res.StatusCode < 200 || res.StatusCode > 299 || res.CSeq().MethodName != sip.INVITE {
+		return
+	}
+	via := res.Via()
+	flow := Flow{Transport: sip.NetworkToLower(res.Transport()), Remote: res.Source()}
+	iface := s.local(flow)
+	if iface == nil || via.Host != iface.host || via.Port != iface.port {
+		return
+	}
+	s.stats.strays.Add(1)
+	d := Dialog{
+		CallID: res.CallID().Value(), LocalURI: address("", &res.From().Address), RemoteURI: address("", &res.To().Address),
+		InviteSeq: res.CSeq().SeqNo, LocalSeq: res.CSeq().SeqNo, Flow: flow,
+	}
+	d.LocalTag, _ = res.From().Params.Get("tag")
+	d.asUAC(res)
+	if d.Target == "" || d.LocalTag == "" {
+		return
+	}
+	ack := d.request(sip.ACK, iface, d.InviteSeq)
+	ack.SetDestination(res.Source()) // nobody can make us send elsewhere
+	_ = s.tx.write(ack)
+	bye := d.request(sip.BYE, iface, 0)
+	bye.SetDestination(res.Source())
+	_, _ = s.tx.send(bye, func(*sip.Response, error) {})
+}

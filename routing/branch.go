@@ -1,0 +1,158 @@
+package routing
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+)
+
+// The nodes that decide or remember at once: set, tag, switch and hours.
+
+type set struct {
+	Vars map[string]any `json:"vars"`
+}
+
+func setType() kind {
+	return kind{NodeType{
+		Type: "set", Doc: "Sets variables, read as vars.<name>. Text may hold {{…}}; text that is nothing else keeps the value's type.",
+		Cfg:      object(fields{"vars": mapOf(`^[A-Za-z_][A-Za-z0-9_]*$`, &Schema{Format: Template})}, "vars"),
+		Outcomes: []string{"next"},
+	}, as[set]}
+}
+
+func (s *set) pass(w *walk) turn {
+	add := map[string]any{}
+	for name, v := range s.Vars {
+		if text, ok := v.(string); ok {
+			v = expand(text, w.see())
+			if t, err := parseTemplate(text); err == nil && len(t.paths) == 1 && t.literals[0] == "" && t.literals[1] == "" {
+				v = plain(lookup(w.see(), t.paths[0]))
+			}
+		}
+		add[name] = v
+	}
+	w.set("vars", add)
+	return turn{outcome: "next"}
+}
+
+func (s *set) lint(_ *node, at place, out *faults) {
+	for _, name := range keys(s.Vars) {
+		switch s.Vars[name].(type) {
+		case map[string]any, []any:
+			out.err(at.in("vars").in(name), "wants a text, a number or true or false")
+		}
+	}
+}
+
+type tag struct {
+	Campaign string `json:"campaign"`
+	Source   string `json:"source"`
+	Keyword  string `json:"keyword"`
+}
+
+func tagType() kind {
+	return kind{NodeType{
+		Type: "tag", Doc: "Says what brought the caller, read as call.campaign, call.source and call.keyword.",
+		Cfg: object(fields{
+			"campaign": name(Template, ""), "source": name(Template, ""), "keyword": name(Template, ""),
+		}),
+		Outcomes: []string{"next"},
+	}, as[tag]}
+}
+
+func (t *tag) pass(w *walk) turn {
+	add := map[string]any{}
+	for k, v := range map[string]string{"campaign": t.Campaign, "source": t.Source, "keyword": t.Keyword} {
+		if v != "" {
+			add[k] = expand(v, w.see())
+		}
+	}
+	w.set("tags", add)
+	return turn{outcome: "next", inputs: add}
+}
+
+type choose struct {
+	Cases []struct {
+		When string `json:"when"`
+		To   string `json:"to"`
+	} `json:"cases"`
+
+	conditions []*expression // nil where it does not compile
+}
+
+func switchType() kind {
+	return kind{NodeType{
+		Type: "switch", Doc: "Goes to the first case that holds.",
+		Cfg: object(fields{"cases": listOf(object(fields{
+			"when": name(Condition, "crm.deal.amount >= 50000"),
+			"to":   name(NodeName, ""),
+		}, "when", "to"))}, "cases"),
+		Outcomes: []string{"default"},
+	}, as[choose]}
+}
+
+func (c *choose) prepare(*Flow) {
+	c.conditions = make([]*expression, len(c.Cases))
+	for i, one := range c.Cases {
+		c.conditions[i], _ = compileCondition(one.When) // reported by Lint
+	}
+}
+
+func (c *choose) pass(w *walk) turn {
+	scope := w.see()
+	var read []string
+	for i, cond := range c.conditions {
+		if cond == nil {
+			continue
+		}
+		read = append(read, cond.paths...)
+		if ok, err := cond.holds(scope); err == nil && ok {
+			return turn{outcome: fmt.Sprintf("case %d", i+1), to: c.Cases[i].To, reason: cond.source, inputs: inputs(scope, cond.paths)}
+		}
+	}
+	t := turn{outcome: "default", reason: "no case holds", inputs: inputs(scope, read)}
+	if m := missing(scope, read); m != "" {
+		t.reason += "; missing: " + m
+	}
+	return t
+}
+
+func (c *choose) jumps() []jump {
+	var out []jump
+	for i, one := range c.Cases {
+		out = append(out, jump{one.To, fmt.Sprintf("cases[%d].to", i)})
+	}
+	return out
+}
+
+func (c *choose) lint(_ *node, at place, out *faults) {
+	if len(c.Cases) == 0 {
+		out.err(at.in("cases"), "a switch needs at least one case")
+	}
+}
+
+type hours struct {
+	Calendar string `json:"calendar"`
+
+	calendar *calendar
+}
+
+func hoursType() kind {
+	return kind{NodeType{
+		Type: "hours", Doc: "Looks at a calendar of the flow. A dated override wins over a holiday, a holiday over the week.",
+		Cfg:      object(fields{"calendar": name(CalendarName, "")}, "calendar"),
+		Outcomes: []string{"open", "closed", "holiday"},
+	}, as[hours]}
+}
+
+func (h *hours) prepare(f *Flow) { h.calendar = f.calendars[h.Calendar] }
+
+func (h *hours) pass(w *walk) turn {
+	if h.calendar == nil { // refused when published
+		return turn{outcome: "closed", reason: "there is no calendar " + h.Calendar}
+	}
+	outcome, reason := h.calendar.at(w.now)
+	return turn{outcome: outcome, reason: reason}
+}
+
+func keys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -1,0 +1,250 @@
+package routing
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+)
+
+const (
+	maxSteps     = 50 // nodes visited without waiting
+	handlerExtra = maxSteps
+)
+
+// HangupOutcome is the Event that says that the caller has gone.
+const HangupOutcome = "hangup"
+
+// ErrBroken: a flow that came with a ParseError cannot be run.
+var ErrBroken = errors.New("the flow has faults")
+
+// Start begins the walk of a call through a flow. The run that comes back waits
+// at a node for an Event, or has ended. The error is ErrBroken or nil: a node
+// that fails goes to the flow's error handler.
+func Start(f *Flow, caller Caller, now time.Time) (Run, []Command, error) {
+	return begin(f, caller, now, nil)
+}
+
+// begin is Start with variables that are there from the first.
+func begin(f *Flow, caller Caller, now time.Time, vars map[string]any) (Run, []Command, error) {
+	run := Run{Flow: f.name, Version: f.version, Caller: caller, Vars: map[string]any{}, Retries: map[string]int{}}
+	merge(run.Vars, vars)
+	if len(f.broken) > 0 {
+		run.Ended = true
+		return run, nil, fmt.Errorf("start flow %s: %w", f.name, ErrBroken)
+	}
+	w := &walk{flow: f, run: &run, now: now}
+	w.from(f.entry)
+	return run, w.cmds, nil
+}
+
+// Resume goes on with a run when what it waits for has happened. An event for
+// another node than the one that waits changes nothing; HangupOutcome is for
+// whatever node, and runs the hang-up handler once, even after the flow has
+// ended by itself. The run given is not changed. An error says that the run is
+// not one of this flow.
+func Resume(f *Flow, run Run, e Event) (Run, []Command, error) {
+	switch {
+	case len(f.broken) > 0:
+		return run, nil, fmt.Errorf("resume flow %s: %w", f.name, ErrBroken)
+	case e.Outcome == HangupOutcome && !run.Hungup:
+		return hangUp(f, run, e)
+	case run.Ended || run.At == "" || e.Node != run.At || e.Outcome == HangupOutcome:
+		return run, nil, nil
+	}
+	n := f.nodes[run.At]
+	if n == nil {
+		return run, nil, fmt.Errorf("resume flow %s: it has no node %q", f.name, run.At)
+	}
+	do, ok := n.do.(waiting)
+	if !ok {
+		return run, nil, fmt.Errorf("resume flow %s: nothing is awaited at %q", f.name, run.At)
+	}
+	run = run.copied()
+	merge(run.Vars, e.Vars)
+	w := &walk{flow: f, run: &run, now: e.At}
+	run.At = ""
+	t := do.told(w, n, e)
+	if (t.outcome == "error" || t.outcome == "failed") && !slices.Contains(n.kind.Outcomes, t.outcome) {
+		if _, wanted := n.on[t.outcome]; !wanted {
+			t.failed = true
+		}
+	}
+	switch {
+	case t.again != nil:
+		w.decided(n, t, n.id)
+		run.At = n.id
+		w.cmds = append(w.cmds, t.again)
+	case t.failed:
+		w.from(w.failed(n, "the node failed"))
+	default:
+		w.from(w.left(n, t))
+	}
+	return run, w.cmds, nil
+}
+
+func hangUp(f *Flow, run Run, e Event) (Run, []Command, error) {
+	run = run.copied()
+	merge(run.Vars, e.Vars)
+	w := &walk{flow: f, run: &run, now: e.At}
+	run.Hungup = true
+	if n := f.nodes[run.At]; n != nil {
+		w.decided(n, turn{outcome: HangupOutcome, reason: "the caller has gone"}, f.handlers.hangup)
+	}
+	run.At = ""
+	w.from(f.handlers.hangup)
+	run.Ended = true
+	return run, w.cmds, nil
+}
+
+// copied is a run that can be changed without changing r. Maps within Vars are
+// replaced, never written to.
+func (r Run) copied() Run {
+	r.Vars, r.Retries = maps.Clone(r.Vars), maps.Clone(r.Retries)
+	if r.Vars == nil {
+		r.Vars = map[string]any{}
+	}
+	if r.Retries == nil {
+		r.Retries = map[string]int{}
+	}
+	r.Path = slices.Clip(r.Path)
+	return r
+}
+
+// walk is one stretch of a run, from an event to the next wait.
+type walk struct {
+	flow  *Flow
+	run   *Run
+	now   time.Time
+	cmds  []Command
+	steps int
+	scope map[string]any // made when first needed, dropped when vars change
+}
+
+// from walks from a node on, until one waits or the run ends.
+func (w *walk) from(id string) {
+	for {
+		if id == "" {
+			w.run.Ended = true
+			return
+		}
+		n := w.flow.nodes[id]
+		if n == nil || n.do == nil { // refused when published
+			id = w.failed(&node{id: id}, fmt.Sprintf("there is no node %q", id))
+			continue
+		}
+		if why := w.spent(); why != "" {
+			id = w.failed(n, why)
+			continue
+		}
+		w.steps++
+		w.run.Visits++
+		switch do := n.do.(type) {
+		case *hangup:
+			w.decided(n, turn{outcome: "ended", reason: do.why()}, "")
+			w.end(do.command(n))
+			return
+		case waiting:
+			if w.run.Hungup {
+				w.decided(n, turn{outcome: HangupOutcome, reason: "the caller has gone: this node cannot be carried out"}, "")
+				w.run.Ended = true
+				return
+			}
+			w.run.At = id
+			w.cmds = append(w.cmds, do.ask(w, n))
+			return
+		case passing:
+			if notify, ok := do.(*notify); ok {
+				w.cmds = append(w.cmds, notify.command(w, n))
+			}
+			id = w.left(n, do.pass(w))
+		}
+	}
+}
+
+// spent says which limit is reached. Handlers get a little more, so that they
+// can run after it.
+func (w *walk) spent() string {
+	allowed := w.flow.maxVisits
+	if w.run.Failed {
+		allowed += handlerExtra
+	}
+	if w.run.Hungup {
+		allowed += handlerExtra
+	}
+	switch {
+	case w.steps >= maxSteps:
+		return fmt.Sprintf("%d nodes were visited without a wait", maxSteps)
+	case w.run.Visits >= allowed:
+		return fmt.Sprintf("%d nodes were visited in all", w.run.Visits)
+	}
+	return ""
+}
+
+// left records why a node was left and says where to; "" when the run has ended.
+func (w *walk) left(n *node, t turn) string {
+	to := t.to
+	if to == "" {
+		var exact bool
+		to, exact = n.target(t.outcome)
+		if !exact && to != "" && t.reason == "" && t.outcome != "default" {
+			t.reason = fmt.Sprintf("no edge for %s: the default", t.outcome)
+		}
+	}
+	if to == "" {
+		t.reason = fmt.Sprintf("%s leads nowhere: the call ends", t.outcome)
+	}
+	w.decided(n, t, to)
+	if to == "" {
+		w.end(Hangup{Node: n.id, Cause: "normal_clearing"})
+	}
+	return to
+}
+
+// failed records that a node failed and says where the error handler begins; ""
+// when the run has ended, because there is none or it has failed itself.
+func (w *walk) failed(n *node, why string) string {
+	to := w.flow.handlers.failed
+	if w.run.Failed || w.run.Hungup {
+		to = ""
+	}
+	w.decided(n, turn{outcome: "error", reason: why}, to)
+	if to == "" {
+		w.end(Hangup{Node: n.id, Cause: "failed"})
+		return ""
+	}
+	w.run.Failed = true
+	w.steps = 0
+	return to
+}
+
+// end ends the run; a caller who has gone need not be hung up on.
+func (w *walk) end(h Hangup) {
+	if !w.run.Hungup {
+		w.cmds = append(w.cmds, h)
+	}
+	w.run.At, w.run.Ended = "", true
+}
+
+func (w *walk) decided(n *node, t turn, to string) {
+	d := Decision{Node: n.id, Outcome: t.outcome, To: to, Reason: t.reason, Inputs: t.inputs, At: w.now}
+	if n.kind != nil {
+		d.Type = n.kind.Type
+	}
+	w.run.Path = append(w.run.Path, d)
+}
+
+// see is the scope as it is now.
+func (w *walk) see() map[string]any {
+	if w.scope == nil {
+		w.scope = Scope(*w.run, w.flow.Local(w.now))
+	}
+	return w.scope
+}
+
+// set changes variables of the run.
+func (w *walk) set(key string, add map[string]any) {
+	put(w.run.Vars, key, add)
+	w.scope = nil
+}

@@ -1,0 +1,221 @@
+package routing
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Known says what exists outside the flow. A nil function is not asked.
+type Known struct {
+	Queue  func(name string) bool
+	Lot    func(name string) bool
+	Team   func(name string) bool
+	Agent  func(name string) bool
+	Prompt func(name string) bool
+}
+
+// Lint reports every fault and doubt about a flow: errors first, then warnings.
+// A flow that came with a ParseError is told of its faults as well.
+func Lint(f *Flow, known Known) Findings {
+	if f == nil {
+		return nil
+	}
+	l := &linter{faults: faults{found: slices.Clone(f.broken)}, flow: f, known: known}
+	l.whole()
+	for _, id := range f.ids() {
+		l.node(f.nodes[id])
+	}
+	l.graph()
+	return l.found.sorted()
+}
+
+type linter struct {
+	faults
+	flow  *Flow
+	known Known
+}
+
+func (l *linter) whole() {
+	l.target(place{}.in("entry"), l.flow.entry)
+	handlers := place{}.in("handlers")
+	if l.flow.handlers.hangup == "" {
+		l.err(handlers.in("hangup"), "there is no handler for hang-up")
+	} else {
+		l.target(handlers.in("hangup"), l.flow.handlers.hangup)
+	}
+	if l.flow.handlers.failed != "" {
+		l.target(handlers.in("error"), l.flow.handlers.failed)
+	}
+	for i, t := range l.flow.tests {
+		for j, id := range t.Expect.Path {
+			l.target(place{}.in("tests").item(i).in("expect").in("path").item(j), id)
+		}
+	}
+}
+
+func (l *linter) target(at place, to string) {
+	if l.flow.nodes[to] == nil {
+		l.err(at, "there is no node %q", to)
+	}
+}
+
+func (l *linter) node(n *node) {
+	at := n.place()
+	for _, outcome := range keys(n.on) {
+		l.target(at.in("on").in(outcome), n.on[outcome])
+	}
+	if n.kind == nil {
+		return
+	}
+	l.edges(n)
+	n.kind.Cfg.strings(at.in("cfg"), n.cfg, func(where place, f Format, s string) { l.named(n, where, f, s) })
+	if d, ok := n.do.(linted); ok {
+		d.lint(n, at.in("cfg"), &l.faults)
+	}
+}
+
+// edges checks the outcomes of a node against what it can come to.
+func (l *linter) edges(n *node) {
+	on := n.place().in("on")
+	if n.kind.Type == "hangup" {
+		if len(n.on) > 0 {
+			l.err(on, "nothing comes after a hang-up")
+		}
+		return
+	}
+	possible := slices.Clone(n.kind.Outcomes)
+	if b, ok := n.do.(branched); ok {
+		possible = append(possible, b.outcomes()...)
+	}
+	slices.Sort(possible)
+	possible = slices.Compact(possible)
+	for _, outcome := range keys(n.on) {
+		if outcome != "default" && n.do != nil && !slices.Contains(possible, outcome) {
+			l.err(on.in(outcome), "%s has no outcome %q; there are %s", n.kind.Type, outcome, strings.Join(possible, ", "))
+		}
+	}
+	if _, ok := n.on["default"]; ok {
+		return
+	}
+	if n.kind.branches() {
+		l.err(on.in("default"), "a branching node needs a default")
+	} else if _, ok := n.on[n.kind.Outcomes[0]]; !ok {
+		l.err(on, "leads nowhere: give %q or \"default\"", n.kind.Outcomes[0])
+	}
+}
+
+// named checks a string that names or holds something.
+func (l *linter) named(n *node, at place, f Format, s string) {
+	switch f {
+	case NodeName:
+		l.target(at, s)
+	case QueueName:
+		l.exists(at, "queue", s, l.known.Queue)
+	case LotName:
+		l.exists(at, "lot", s, l.known.Lot)
+	case PromptName:
+		l.exists(at, "prompt", s, l.known.Prompt)
+	case CalendarName:
+		if l.flow.calendars[s] == nil {
+			l.err(at, "the flow has no calendar %q", s)
+		}
+	case DialTarget:
+		l.person(at, s, "owner", "agent", "team", "number")
+	case LadderTarget:
+		if l.isAnnouncement(n, at) {
+			l.exists(at, "prompt", s, l.known.Prompt)
+			return
+		}
+		l.person(at, s, "owner", "parker", "manager", "agent", "team")
+	case MailBox:
+		if strings.Contains(s, ":") {
+			l.person(at, s, "agent", "team")
+		}
+	case Condition:
+		l.compiles(at, s, compileCondition)
+	case Numeric:
+		l.compiles(at, s, compileNumeric)
+	case Template:
+		if _, err := parseTemplate(s); err != nil {
+			l.err(at, "%v", err)
+		}
+	case Regexp:
+		if _, err := regexp.Compile(s); err != nil {
+			l.err(at, "is no regular expression: %v", err)
+		}
+	case TimeZone, Date, Clock, DateTime: // checked where they are read
+	}
+}
+
+// isAnnouncement: the `to` of an announce step is a prompt.
+func (l *linter) isAnnouncement(n *node, at place) bool {
+	p, ok := n.do.(*park)
+	if !ok {
+		return false
+	}
+	for i, r := range p.Ladder {
+		if at == n.place().in("cfg").in("ladder").item(i).in("to") {
+			return r.Do == "announce"
+		}
+	}
+	return false
+}
+
+func (l *linter) exists(at place, what, name string, ask func(string) bool) {
+	if name == "" {
+		l.err(at, "names no %s", what)
+	} else if ask != nil && !ask(name) {
+		l.err(at, "there is no %s %q", what, name)
+	}
+}
+
+var dialable = regexp.MustCompile(`^\+?[0-9]{2,16}$`)
+
+// kindOf is the first part of "team:enterprise", or the whole of "owner".
+func kindOf(target string) string {
+	kind, _, _ := strings.Cut(target, ":")
+	return kind
+}
+
+// person checks "owner", "agent:ann" and the like.
+func (l *linter) person(at place, s string, kinds ...string) {
+	kind, who, hasName := strings.Cut(s, ":")
+	wantsName := kind == "agent" || kind == "team" || kind == "number"
+	switch {
+	case kind == "skill" || kind == "sticky":
+		l.err(at, "%q is not available in this version", s)
+	case !slices.Contains(kinds, kind) || hasName != wantsName:
+		l.err(at, "%q is none of %s", s, strings.Join(spelled(kinds), ", "))
+	case kind == "agent":
+		l.exists(at, "agent", who, l.known.Agent)
+	case kind == "team":
+		l.exists(at, "team", who, l.known.Team)
+	case kind == "number" && !dialable.MatchString(who):
+		l.err(at, "%q is no number to dial", who)
+	}
+}
+
+func spelled(kinds []string) []string {
+	var out []string
+	for _, k := range kinds {
+		switch k {
+		case "agent", "team":
+			k += ":<name>"
+		case "number":
+			k += ":<+34…>"
+		}
+		out = append(out, k)
+	}
+	return out
+}
+
+func (l *linter) compiles(at place, src string, compile func(string) (*expression, error)) {
+	if _, err := compile(src); err != nil {
+		l.err(at, "expression %q: %v", src, err)
+	}
+}
+
+// patience is how long a caller may be in a flow before somebody's phone rings.
+const patience = 90 * time.Second

@@ -1,0 +1,146 @@
+package routing
+
+import "time"
+
+// The nodes that bring people to the phone: dial, queue and callback.
+
+type dial struct {
+	Targets    []string `json:"targets"`
+	Strategy   string   `json:"strategy"`
+	RingS      secs     `json:"ring_s"`
+	Whisper    string   `json:"whisper"`
+	Record     bool     `json:"record"`
+	PresentCID string   `json:"present_cid"`
+}
+
+func dialType() kind {
+	return kind{NodeType{
+		Type: "dial", Doc: "Rings people and connects the first who answers.",
+		Cfg: object(fields{
+			"targets":     listOf(name(DialTarget, "owner, agent:<name>, team:<name> or number:<+34…>")),
+			"strategy":    choice("all at once, or whoever has been idle longest first", "ring_all", "longest_idle"),
+			"ring_s":      seconds("how long it rings", 20, 1, 300),
+			"whisper":     name(Template, "what the rep is shown or told first"),
+			"record":      flag("record the conversation", false),
+			"present_cid": text("the number shown to a number outside"),
+		}, "targets"),
+		Outcomes: []string{"answered", "no_answer", "busy", "unavailable", "rejected", "failed"}, Waits: true,
+	}, as[dial]}
+}
+
+func (d *dial) ask(w *walk, n *node) Command {
+	return Dial{
+		Node: n.id, Targets: append([]string(nil), d.Targets...), Strategy: d.Strategy, Ring: d.RingS.duration(),
+		Whisper: expand(d.Whisper, w.see()), Record: d.Record, PresentCID: d.PresentCID,
+	}
+}
+func (d *dial) told(_ *walk, _ *node, e Event) turn { return turn{outcome: e.Outcome} }
+
+func (d *dial) lint(_ *node, at place, out *faults) {
+	if len(d.Targets) == 0 {
+		out.err(at.in("targets"), "there is nobody to ring")
+	}
+}
+
+func (d *dial) untilHuman() (time.Duration, bool) { return 0, true }
+
+// DefaultPriority is that of a call whose queue node says nothing, or whose
+// expression comes to nothing.
+const DefaultPriority = 50
+
+type queue struct {
+	Queue    string            `json:"queue"`
+	Priority string            `json:"priority"`
+	MaxWaitS secs              `json:"max_wait_s"`
+	ExitKeys map[string]string `json:"exit_keys"`
+
+	priority *expression
+}
+
+func queueType() kind {
+	return kind{NodeType{
+		Type: "queue", Doc: "Puts the call in line until somebody answers it.",
+		Cfg: object(fields{
+			"queue":      name(QueueName, ""),
+			"priority":   name(Numeric, "higher first; a number or an expression, 50 if it comes to nothing"),
+			"max_wait_s": seconds("the longest wait", 300, 1, 9999),
+			"exit_keys":  mapOf(`^[0-9*#A-D]$`, text("outcome of pressing the key; callback stands for callback_requested")),
+		}, "queue"),
+		Outcomes: []string{"answered", "timeout", "full", "no_agents", "exit_key", "callback_requested"}, Waits: true,
+	}, as[queue]}
+}
+
+func (q *queue) prepare(*Flow) {
+	if q.Priority != "" {
+		q.priority, _ = compileNumeric(q.Priority) // reported by Lint
+	}
+	for key, outcome := range q.ExitKeys {
+		if outcome == "callback" {
+			q.ExitKeys[key] = "callback_requested"
+		}
+	}
+}
+
+func (q *queue) ask(w *walk, n *node) Command {
+	exits := make(map[string]string, len(q.ExitKeys))
+	for k, v := range q.ExitKeys {
+		exits[k] = v
+	}
+	return Queue{Node: n.id, Queue: q.Queue, Priority: q.urgency(w), MaxWait: q.MaxWaitS.duration(), ExitKeys: exits}
+}
+
+func (q *queue) urgency(w *walk) int {
+	if q.priority == nil {
+		return DefaultPriority
+	}
+	p, err := q.priority.whole(w.see())
+	if err != nil {
+		return DefaultPriority
+	}
+	return p
+}
+
+func (q *queue) told(_ *walk, _ *node, e Event) turn {
+	t := turn{outcome: e.Outcome}
+	if e.Outcome == "exit_key" {
+		key := show(e.Vars["key"])
+		t.reason, t.inputs = "key "+key, map[string]any{"key": key}
+		if outcome, ok := q.ExitKeys[key]; ok {
+			t.outcome = outcome
+		}
+	}
+	return t
+}
+
+func (q *queue) outcomes() []string {
+	var out []string
+	for _, key := range keys(q.ExitKeys) {
+		out = append(out, q.ExitKeys[key])
+	}
+	return out
+}
+
+func (q *queue) untilHuman() (time.Duration, bool) { return 0, true }
+
+type callback struct{}
+
+func callbackType() kind {
+	return kind{NodeType{
+		Type: "callback", Doc: "Offers to call back. Not available yet: the call goes on at once by declined.",
+		Cfg: object(fields{
+			"dial_first": choice("whose phone rings first", "rep", "caller"),
+			"keep_place": flag("the place in line is kept", true),
+			"tries":      count("how often", 2, 1, 10),
+		}),
+		Outcomes: []string{"scheduled", "declined"},
+	}, as[callback]}
+}
+
+func (c *callback) pass(*walk) turn {
+	return turn{outcome: "declined", reason: "callbacks are not offered yet"}
+}
+
+func (c *callback) lint(n *node, _ place, out *faults) {
+	to, _ := n.target("declined")
+	out.warn(n.place().in("type"), "callbacks are not offered yet: calls go on to %q at once", to)
+}
