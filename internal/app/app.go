@@ -51,12 +51,14 @@ type App struct {
 	Jobs     *jobs.Runner
 	APIKey   string // made at the first start, shown once; "" later
 
-	plan   *planner
-	hook   *webhook.Provider // nil: no webhook
-	faults *prometheus.CounterVec
-	dir    *crm.Directory
-	addrs  struct{ http, ops string }
-	stops  []stop
+	plan     *planner
+	hook     *webhook.Provider // nil: no webhook
+	metrics  *prometheus.Registry
+	faults   *prometheus.CounterVec
+	attempts *prometheus.HistogramVec
+	dir      *crm.Directory
+	addrs    struct{ http, ops string }
+	stops    []stop
 }
 
 // stop is one part to be stopped, named for the log.
@@ -69,6 +71,7 @@ type stop struct {
 // later part fails.
 func Start(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *App, err error) {
 	a := &App{cfg: cfg, log: log}
+	a.newMetrics()
 	defer func() {
 		if err != nil {
 			stopCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second)
@@ -234,7 +237,7 @@ func (a *App) startCalls(ctx context.Context) error {
 		ifaces = append(ifaces, sipua.Interface{Transport: transport, Bind: at.String(), Advertised: a.advertised(at)})
 	}
 	var hub *callctl.Hub
-	a.SIP = sipua.New(sipua.Config{Listen: ifaces, Realm: a.cfg.SIP.Realm, Accounts: a.plan, Bindings: a.Agents, Node: a.cfg.Node,
+	a.SIP = sipua.New(sipua.Config{Listen: ifaces, Realm: a.cfg.SIP.Realm, Digests: a.cfg.SIP.Digests, Accounts: a.plan, Bindings: a.Agents, Node: a.cfg.Node,
 		Trunks: a.plan.Trunks, OpenMedia: openAudio(a.Media), OnCall: func(in callctl.Incoming) { hub.Incoming(in) },
 		Log: a.log.With("part", "sip"), InvitesPerS: a.cfg.SIP.CallsPerS})
 	hub = callctl.New(callctl.Config{Node: call.NodeID(a.cfg.Node), Plan: a.plan.Plan, Book: a.Book, Parking: a.Lots, Lines: a.Agents,
@@ -266,12 +269,16 @@ func (a *App) advertised(at netip.AddrPort) string {
 
 // Setup brings the configuration in line with a document.
 func (a *App) Setup(ctx context.Context, d setup.Document) ([]setup.Change, error) {
-	changes, err := setup.Apply(ctx, setup.Stores{Lots: a.Lots, Agents: a.Agents, Routes: a.Routes, Contacts: a.Contacts,
-		Realm: a.cfg.SIP.Realm, Prompt: a.Media.Library().Has}, d, time.Now())
+	changes, err := setup.Apply(ctx, a.stores(), d, time.Now())
 	return changes, errors.Join(err, a.plan.Changed(ctx))
 }
 
-// HTTPAddr is where the REST API listens, SIPAddrs where SIP does.
+func (a *App) stores() setup.Stores {
+	return setup.Stores{Lots: a.Lots, Agents: a.Agents, Routes: a.Routes, Contacts: a.Contacts,
+		Realm: a.cfg.SIP.Realm, Prompt: a.Media.Library().Has}
+}
+
+// HTTPAddr is where the REST API listens.
 func (a *App) HTTPAddr() string { return a.addrs.http }
 
 // OpsAddr is where operators look; "" if switched off.

@@ -1,5 +1,129 @@
 package app
 
-import "context"
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"strings"
+	"time"
 
-func (a *App) startHTTP(context.Context) error { return nil }
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/callyard/callyard/analytics"
+	"github.com/callyard/callyard/analytics/analyticspg"
+	"github.com/callyard/callyard/internal/call"
+	"github.com/callyard/callyard/internal/httpapi"
+	"github.com/callyard/callyard/internal/keypg"
+	"github.com/callyard/callyard/internal/setup"
+	"github.com/callyard/callyard/routing"
+)
+
+// startHTTP opens the REST API and the operators' port.
+func (a *App) startHTTP(ctx context.Context) error {
+	keys := keypg.New(a.DB)
+	key, created, err := keys.EnsureFirst(ctx, time.Now())
+	if err != nil {
+		return fmt.Errorf("first API key: %w", err)
+	}
+	if created {
+		a.APIKey = key
+	}
+	feed := httpapi.NewFeed(a.Book, a.log.With("part", "events"))
+	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	fed := make(chan struct{})
+	go func() {
+		defer close(fed)
+		a.feed(run, feed)
+	}()
+	ledger := analyticspg.New(a.DB)
+	api := httpapi.New(httpapi.Deps{
+		Live: a.Hub, Lots: a.Lots, Agents: a.Agents, Routes: a.Routes, Flows: a.Routes, Contacts: a.Contacts, Outbox: a.Outbox,
+		Calls: a.Book, Jobs: a.Jobs, Keys: keys, Feed: feed,
+		Report: func(ctx context.Context, w analytics.Window, o analytics.Options) (analytics.Report, error) {
+			var events iter.Seq2[call.Event, error] = ledger.Events(ctx, w)
+			return analytics.Summarize(events, w, o)
+		},
+		Setup: a.Setup, Changed: a.plan.Changed,
+		Known: func(ctx context.Context) (routing.Known, error) { return setup.KnownTo(ctx, a.stores()) },
+		Node:  call.NodeID(a.cfg.Node), Realm: a.cfg.SIP.Realm, Region: a.cfg.Region, Version: a.cfg.Version, Now: time.Now,
+		Log: a.log.With("part", "http"),
+	})
+	if a.addrs.http, err = a.serve(ctx, "http", a.cfg.HTTP.Listen, api); err != nil {
+		cancel()
+		<-fed
+		return err
+	}
+	a.onStop("events", func(context.Context) error { cancel(); <-fed; return nil }) // first: streams would keep the server open
+	if a.cfg.HTTP.Ops == "" {
+		return nil
+	}
+	ops := httpapi.Ops(httpapi.OpsDeps{Ready: a.ready, Metrics: a.metrics, Log: a.log.With("part", "ops")})
+	a.addrs.ops, err = a.serve(ctx, "ops", a.cfg.HTTP.Ops, ops)
+	return err
+}
+
+// feed runs the event stream's reader, again when the database was away.
+func (a *App) feed(ctx context.Context, f *httpapi.Feed) {
+	for ctx.Err() == nil {
+		err := f.Run(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		a.log.Warn("event feed ended; starting it again", "err", err)
+		select {
+		case <-ctx.Done():
+		case <-time.After(time.Second):
+		}
+	}
+}
+
+// ready says why this node should not be given calls.
+func (a *App) ready(ctx context.Context) error {
+	if err := a.DB.Pool.Ping(ctx); err != nil {
+		return errors.New("the database does not answer")
+	}
+	return nil
+}
+
+// newMetrics registers what operators watch.
+func (a *App) newMetrics() {
+	a.metrics = prometheus.NewRegistry()
+	a.faults = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "callyard_faults_mended_total",
+		Help: "Broken invariants that the checker found and mended."}, []string{"part", "what"})
+	a.attempts = prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "callyard_job_lateness_seconds",
+		Help: "From when a job was due until it began.", Buckets: []float64{.005, .01, .025, .05, .1, .25, 1, 5, 30}}, []string{"kind"})
+	gauge := func(name, help string, f func() float64) {
+		a.metrics.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, f))
+	}
+	a.metrics.MustRegister(a.faults, a.attempts)
+	for _, state := range []string{"routing", "parked", "queued", "talking"} {
+		a.metrics.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "callyard_calls",
+			Help: "Live calls of this node by what they are doing.", ConstLabels: prometheus.Labels{"state": state}},
+			func() float64 { return a.countCalls(state) }))
+	}
+	gauge("callyard_media_ports", "Open RTP ports.", func() float64 { return float64(a.Media.Ports()) })
+	gauge("callyard_registrations", "Registered phones.", func() float64 { return float64(a.SIP.Stats().Bindings) })
+	gauge("callyard_sip_requests", "SIP requests taken since the start.", func() float64 { return float64(a.SIP.Stats().Requests) })
+	gauge("callyard_sip_shed", "Calls refused for overload since the start.", func() float64 { return float64(a.SIP.Stats().Shed) })
+}
+
+func (a *App) countCalls(state string) float64 {
+	n := 0
+	for _, c := range a.Hub.Live() {
+		if c.State == state {
+			n++
+		}
+	}
+	return float64(n)
+}
+
+// SIPAddr is where phones reach us over a transport: "udp", "tcp"; "" if not.
+func (a *App) SIPAddr(transport string) string {
+	for _, s := range a.SIP.Addrs() {
+		if addr, ok := strings.CutPrefix(s, transport+" "); ok {
+			return addr
+		}
+	}
+	return ""
+}

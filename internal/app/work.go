@@ -36,7 +36,8 @@ func (a *App) notify(ctx context.Context, n callctl.Notification) error {
 // startJobs registers what each kind of job does: ten lines of wiring a kind,
 // the work itself is the domains'.
 func (a *App) startJobs(ctx context.Context) error {
-	r := jobs.New(a.DB, call.NodeID(a.cfg.Node), a.log.With("part", "jobs"))
+	r := jobs.New(a.DB, call.NodeID(a.cfg.Node), a.log.With("part", "jobs"),
+		jobs.WithObserver(func(t jobs.Attempt) { a.attempts.WithLabelValues(t.Kind).Observe(t.Late.Seconds()) }))
 	a.Jobs = r
 	soon := jobs.Policy{Timeout: 5 * time.Second, Backoff: jobs.Every(time.Second)}
 	match := queues.NewService(a.Agents)

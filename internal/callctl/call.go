@@ -84,8 +84,13 @@ func (c *Call) run() {
 			c.guard(c.overdue)
 		}
 		c.show()
-		if c.ended && c.open == 0 && len(c.rounds) == 0 && c.mb.closeIfEmpty() {
-			break
+		if c.ended && c.open == 0 {
+			for r := range c.rounds { // left over by a fault: nobody rings any more
+				c.guard(func() { c.fail(r, call.Failed) })
+			}
+			if c.mb.closeIfEmpty() {
+				break
+			}
 		}
 	}
 	<-c.scribe.flushed()
@@ -95,11 +100,13 @@ func (c *Call) run() {
 // guard keeps a fault in one call from ending the others.
 func (c *Call) guard(f func()) {
 	defer c.survive(func() {
-		if c.ended {
-			return
+		switch {
+		case !c.ended:
+			defer c.survive(c.abort) // even the tidying up met the fault
+			c.over(call.Failed)
+		case !c.written:
+			c.abort()
 		}
-		defer c.survive(c.abort) // even the tidying up met the fault
-		c.over(call.Failed)
 	})
 	f()
 }

@@ -35,6 +35,8 @@ type phone struct {
 	note     string
 	shown    callctl.Party
 	ends     int
+	crosses  bool // it is answered as it is hung up
+	bomb     bool // the next Hangup panics
 	refers   []*referral
 }
 
@@ -104,8 +106,16 @@ func (p *phone) confirm() {
 
 func (p *phone) Hangup(cause call.Cause, note string) {
 	p.with(func() {
+		if p.bomb {
+			p.bomb = false
+			panic("SIP stack: hangup")
+		}
 		if p.closing || p.ended {
 			return
+		}
+		if p.crosses && !p.up { // its 200 came before, and waits in the mailbox
+			p.answered, p.up = true, true
+			p.emit(callctl.LegAnswered{Leg: p})
 		}
 		p.closing, p.cause, p.note = true, cause, note
 		time.AfterFunc(p.bye, func() { p.end(cause, false) })
@@ -362,6 +372,8 @@ type device struct {
 	does  string // "answer", "busy", "reject", "never", "gone"
 	after time.Duration
 	bye   time.Duration // how long it takes to be cancelled; 5 ms
+
+	crosses bool // it is answered as it is hung up
 }
 
 func answersAfter(d time.Duration) device { return device{does: "answer", after: d} }
@@ -391,9 +403,12 @@ func (x *exchange) Dial(to callctl.Target, inv callctl.Invitation) ([]callctl.Le
 	}
 	var legs []callctl.Leg
 	for i, d := range x.devices[who] {
+		if d.does == "explode" {
+			panic("dialler")
+		}
 		p := x.r.newPhone(who, false)
 		p.remote = callctl.Party{Agent: to.Agent, Number: to.Number, Device: fmt.Sprintf("%s-%d", who, i)}
-		p.inv = inv
+		p.inv, p.crosses = inv, d.crosses
 		if d.bye > 0 {
 			p.bye = d.bye
 		}

@@ -60,17 +60,28 @@ func story(t *testing.T, f func(r *rig)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
+		done := false
+		defer func() {
+			if !done { // a fatal failure: leave the bubble in order, so that it is seen
+				r.shutDown()
+			}
+		}()
 		f(r)
 		r.rest()
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-		defer cancel()
-		if err := r.hub.Stop(ctx); err != nil {
-			t.Error(err)
-		}
-		close(r.quit)
-		<-r.pumped
+		r.shutDown()
+		done = true
 		r.settled()
 	})
+}
+
+func (r *rig) shutDown() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	if err := r.hub.Stop(ctx); err != nil {
+		r.t.Error(err)
+	}
+	close(r.quit)
+	<-r.pumped
 }
 
 func newRig(t *testing.T) *rig {

@@ -80,7 +80,7 @@ func (c *Call) ring(r *round, agents []string, numbers []call.Number, ring time.
 		inv.Shown = c.from
 	}
 	start := func(agent string, to Target) {
-		legs, err := c.hub.cfg.Dialer.Dial(to, inv)
+		legs, err := c.phones(to, inv)
 		if err != nil && !errors.Is(err, ErrUnreachable) {
 			c.log.Warn("phone not rung", "agent", agent, "err", err)
 		}
@@ -118,6 +118,12 @@ func (c *Call) ring(r *round, agents []string, numbers []call.Number, ring time.
 	if r.rung != nil {
 		r.rung()
 	}
+}
+
+// phones dials; a fault of the dialler's counts as nobody there.
+func (c *Call) phones(to Target, inv Invitation) (legs []Leg, err error) {
+	defer c.survive(func() { err = errPanic })
+	return c.hub.cfg.Dialer.Dial(to, inv)
 }
 
 // roundOf finds the round that a leg rings in.

@@ -68,7 +68,7 @@ func (c *Call) try(f func(context.Context) error, then func(error)) {
 
 var (
 	errAway  = errors.New("the database does not answer")
-	errPanic = errors.New("panic while writing")
+	errPanic = errors.New("panic")
 )
 
 // fork runs work that may take longer and has nothing to do with the order of

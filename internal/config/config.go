@@ -35,6 +35,7 @@ type Config struct {
 
 	Region  string `koanf:"region"`    // where a number without a country code is from: "ES", "US"
 	WrapUpS int    `koanf:"wrap_up_s"` // after a conversation that no queue brought about
+	Version string `koanf:"-"`         // of the program, not configured
 }
 
 // SIP is where phones and trunks reach us.
@@ -42,6 +43,7 @@ type SIP struct {
 	Listen    []string `koanf:"listen"`    // "udp:0.0.0.0:5060", "tcp:0.0.0.0:5060"
 	Advertise string   `koanf:"advertise"` // host[:port] for Via and Contact; "" the listening address
 	Realm     string   `koanf:"realm"`
+	Digests   []string `koanf:"digests"`     // offered to phones, in this order: "SHA-256", "MD5"
 	CallsPerS float64  `koanf:"calls_per_s"` // beyond it new calls are answered 503
 }
 
@@ -76,7 +78,7 @@ func Default() Config {
 	return Config{
 		Node:    hostNode(),
 		DataDir: dataDir(),
-		SIP:     SIP{Listen: []string{"udp:0.0.0.0:5060", "tcp:0.0.0.0:5060"}, Realm: "callyard", CallsPerS: 200},
+		SIP:     SIP{Listen: []string{"udp:0.0.0.0:5060", "tcp:0.0.0.0:5060"}, Realm: "callyard", Digests: []string{"SHA-256", "MD5"}, CallsPerS: 200},
 		RTP:     RTP{PortMin: 20000, PortMax: 29999},
 		HTTP:    HTTP{Listen: "127.0.0.1:8080", Ops: "127.0.0.1:9090"},
 		Log:     Log{Level: "info", Format: "text"},
@@ -137,7 +139,7 @@ func Load(path string, base Config) (Config, error) {
 		if !knownKeys[key] {
 			return "", nil // CALLYARD_PG_BIN and the like belong to others
 		}
-		if key == "sip.listen" {
+		if key == "sip.listen" || key == "sip.digests" {
 			return key, strings.Split(v, ",")
 		}
 		return key, v
@@ -150,6 +152,7 @@ func Load(path string, base Config) (Config, error) {
 		return base, fmt.Errorf("configuration: %w", err)
 	}
 	c.Database = cmp.Or(os.Getenv("DATABASE_URL"), c.Database)
+	c.Version = base.Version
 	return c, c.Validate()
 }
 
@@ -176,6 +179,11 @@ func (c Config) Validate() error {
 	for _, l := range c.SIP.Listen {
 		if _, _, err := ParseListen(l); err != nil {
 			bad("sip.listen", "%w", err)
+		}
+	}
+	for _, d := range c.SIP.Digests {
+		if d != "SHA-256" && d != "MD5" {
+			bad("sip.digests", "%q is neither SHA-256 nor MD5", d)
 		}
 	}
 	if c.RTP.PortMin < 1024 || c.RTP.PortMax > 65535 || c.RTP.PortMax-c.RTP.PortMin < 10 {

@@ -34,6 +34,7 @@ type hub struct {
 	*app.App
 	t    *testing.T
 	sip  string
+	dir  string           // the data folder
 	seen map[call.ID]bool // calls that newCall has returned
 }
 
@@ -69,7 +70,7 @@ func start(t *testing.T, more string, opts ...option) *hub {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &hub{App: a, t: t, sip: strings.TrimPrefix(a.SIP.Addrs()[0], "udp "), seen: map[call.ID]bool{}}
+	h := &hub{App: a, t: t, dir: dir, sip: strings.TrimPrefix(a.SIP.Addrs()[0], "udp "), seen: map[call.ID]bool{}}
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 		defer cancel()
@@ -207,7 +208,12 @@ func (h *hub) newCall() call.ID {
 // eventually asks until the answer is yes: for what is written beside the call.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	ctx := within(t, 10*time.Second)
+	eventuallyFor(t, 10*time.Second, what, ok)
+}
+
+func eventuallyFor(t *testing.T, patience time.Duration, what string, ok func() bool) {
+	t.Helper()
+	ctx := within(t, patience)
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for !ok() {

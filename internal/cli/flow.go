@@ -1,0 +1,207 @@
+package cli
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/callyard/callyard/internal/client"
+	"github.com/callyard/callyard/routing"
+)
+
+func (c *command) flow() *cobra.Command {
+	return c.group(&cobra.Command{
+		Use: "flow", Short: "Check and publish call flows",
+		Example: `  callyard flow check inbound.json
+  callyard flow publish inbound-sales -f inbound.json -m "shorter ladder"`,
+	}, c.flowCheck(), c.flowPublish())
+}
+
+// verdict is what is known of a flow document without a hub.
+type verdict struct {
+	Flow     string               `json:"flow"`
+	OK       bool                 `json:"ok"`
+	Findings []routing.Finding    `json:"findings"`
+	Tests    []routing.TestResult `json:"tests"`
+}
+
+func (c *command) flowCheck() *cobra.Command {
+	return &cobra.Command{
+		Use: "check FILE", Short: "Check a flow document and run its tests, without a hub", Args: exactly("FILE"),
+		Long: `Check a flow document and run the tests it carries. Every fault is named with
+its node and key. Whether the queues, lots and prompts that it names exist is
+known to a hub only: publishing checks that. Exit code 1 if there are errors.`,
+		Example: `  callyard flow check inbound.json
+  callyard flow check inbound.yaml -o json`,
+		RunE: func(_ *cobra.Command, args []string) error {
+			doc, err := flowJSON(args[0])
+			if err != nil {
+				return err
+			}
+			v := check(doc)
+			if c.json() {
+				if err := c.printJSON(v); err != nil {
+					return err
+				}
+			} else {
+				c.showVerdict(args[0], v)
+			}
+			if !v.OK {
+				return errSaid
+			}
+			return nil
+		},
+	}
+}
+
+// flowJSON reads a flow document. A .yaml or .yml file is turned into JSON.
+func flowJSON(file string) (json.RawMessage, error) {
+	b, err := os.ReadFile(file) //nolint:gosec // the operator names it
+	if err != nil {
+		return nil, err
+	}
+	switch filepath.Ext(file) {
+	case ".yaml", ".yml":
+		return yamlJSON(file, b)
+	}
+	return b, nil // what is wrong with its JSON is a finding
+}
+
+func check(doc []byte) verdict {
+	v := verdict{Findings: []routing.Finding{}, Tests: []routing.TestResult{}}
+	f, err := routing.Parse(doc)
+	if f == nil {
+		v.Findings = append(v.Findings, parseFindings(err)...)
+		return v
+	}
+	v.Flow = f.Name()
+	v.Findings = append(v.Findings, routing.Lint(f, routing.Known{})...)
+	if err == nil && len(routing.Findings(v.Findings).Errors()) == 0 {
+		v.Tests = append(v.Tests, routing.RunTests(f)...)
+		v.Findings = append(v.Findings, routing.TestFindings(v.Tests)...)
+	}
+	v.OK = len(routing.Findings(v.Findings).Errors()) == 0
+	return v
+}
+
+func (c *command) showVerdict(file string, v verdict) {
+	for _, f := range v.Findings {
+		where := f.Location
+		if where == "" {
+			where = file
+		}
+		if f.Node != "" {
+			where = fmt.Sprintf("node %s: %s: %s", f.Node, f.Key, where)
+		}
+		c.printf("%-7s  %s\n         %s\n", f.Severity, where, f.Message)
+	}
+	passed := 0
+	for _, t := range v.Tests {
+		if t.Passed {
+			passed++
+		}
+	}
+	found := routing.Findings(v.Findings)
+	word := "in order"
+	if !v.OK {
+		word = "not in order"
+	}
+	c.printf("%s: %s: %s, %s, %d of %s passed\n", file, word, count(len(found.Errors()), "error"), count(len(found.Warnings()), "warning"), passed, count(len(v.Tests), "test"))
+}
+
+// count is "1 error", "2 errors".
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+func (c *command) flowPublish() *cobra.Command {
+	var r reach
+	var message, file string
+	cmd := &cobra.Command{
+		Use: "publish NAME -m MESSAGE", Short: "Publish a flow's draft; with -f, the draft is first replaced", Args: exactly("NAME"),
+		Long: `Publish the draft of a flow as its next version, which calls run from then on;
+calls that are under way keep theirs. With -f the draft is replaced by the file
+first, unless somebody else changes it at the same moment.`,
+		Example: `  callyard flow publish inbound-sales -f inbound.json -m "shorter ladder"`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if message == "" {
+				return misuse(cmd, "-m MESSAGE is missing: say what has changed")
+			}
+			hub, err := r.client()
+			if err != nil {
+				return err
+			}
+			ctx, cancel := client.Within(cmd.Context())
+			defer cancel()
+			at := "/v1/flows/" + url.PathEscape(args[0])
+			head, err := hub.Do(ctx, client.Request{Path: at + "/draft"}, nil)
+			if err != nil && !isStatus(err, http.StatusNotFound) {
+				return fmt.Errorf("flow %s: %w", args[0], err)
+			}
+			if file != "" {
+				doc, err := flowJSON(file)
+				if err != nil {
+					return err
+				}
+				if v := check(doc); v.Flow != "" && v.Flow != args[0] {
+					return fmt.Errorf("%s is flow %q, not %q", file, v.Flow, args[0])
+				} else if !v.OK {
+					c.showVerdict(file, v)
+					return errSaid
+				}
+				put := client.Request{Method: http.MethodPut, Path: at + "/draft", Header: ifMatch(head.Get("ETag")), Body: doc}
+				if _, err := hub.Do(ctx, put, nil); err != nil {
+					return fmt.Errorf("draft of %s: %w", args[0], err)
+				}
+			} else if err != nil {
+				return fmt.Errorf("flow %s: %w", args[0], err)
+			}
+			var done map[string]any
+			publish := client.Request{Method: http.MethodPost, Path: at + "/publish", Body: map[string]string{"message": message}}
+			if _, err := hub.Do(ctx, publish, &done); err != nil {
+				return fmt.Errorf("publish %s: %w", args[0], err)
+			}
+			if c.json() {
+				return c.printJSON(done)
+			}
+			c.printf("%s: version %v is live\n", args[0], done["version"])
+			return nil
+		},
+	}
+	cmd.Flags().StringVarP(&message, "message", "m", "", "what has changed")
+	cmd.Flags().StringVarP(&file, "file", "f", "", "flow `document` to publish")
+	r.flags(cmd.Flags())
+	return cmd
+}
+
+// parseFindings are the faults of a document that is no flow at all.
+func parseFindings(err error) []routing.Finding {
+	var p *routing.ParseError
+	if errors.As(err, &p) {
+		return p.Findings
+	}
+	return []routing.Finding{{Severity: routing.Error, Message: fmt.Sprint(err)}}
+}
+
+func isStatus(err error, status int) bool {
+	var p *client.Problem
+	return errors.As(err, &p) && p.Status == status
+}
+
+// ifMatch guards a change: nothing there yet, or the state that was read (RFC 9110 §13.1).
+func ifMatch(tag string) http.Header {
+	if tag == "" {
+		return http.Header{"If-None-Match": {"*"}}
+	}
+	return http.Header{"If-Match": {strings.TrimPrefix(tag, "W/")}}
+}

@@ -1,0 +1,113 @@
+package demo
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/callyard/callyard/internal/call"
+	"github.com/callyard/callyard/internal/client"
+)
+
+// Tell says an event in words; "" for one that adds nothing to the others.
+func Tell(f client.Fact) string {
+	who := cmp.Or(f.Actor.User, "somebody")
+	in := "slot " + f.Slot
+	switch f.Type {
+	case call.Offered:
+		return fmt.Sprintf("%s calls %s", text(f, "from"), text(f, "to"))
+	case call.FlowStarted:
+		return fmt.Sprintf("flow %s, version %d, begins", f.Flow, f.Version)
+	case call.FlowDecided:
+		if text(f, "to") == "" {
+			return ""
+		}
+		return fmt.Sprintf("flow: %s → %s", cmp.Or(text(f, "outcome"), f.Node), text(f, "to"))
+	case call.FlowFailed:
+		return "flow failed: " + text(f, "error")
+	case call.AnsweredBy:
+		return "picked up by the flow"
+	case call.CRMLookedUp:
+		if o := text(f, "outcome"); o != "one" && o != "many" {
+			return "CRM: caller not known (" + o + ")"
+		}
+		return "CRM: the caller is known"
+	case call.Parked:
+		return "parked in " + in + ", music plays"
+	case call.ParkRefused:
+		return "not parked: " + cmp.Or(text(f, "reason"), text(f, "why"))
+	case call.ParkReminded, call.ParkStep:
+		return "ladder: " + step(f)
+	case call.ParkStepResult:
+		return "ladder: " + strings.ReplaceAll(text(f, "do"), "_", " ") + ": " + strings.ReplaceAll(text(f, "result"), "_", " ")
+	case call.Dialled:
+		return fmt.Sprintf("%s's phone is rung (%s)", who, f.Actor.Via)
+	case call.ParkClaimed:
+		return fmt.Sprintf("%s reaches for %s (%s)", who, in, f.Actor.Via)
+	case call.ParkClaimLost, call.ParkReleased:
+		return fmt.Sprintf("%s lets go of %s: %s", who, in, text(f, "why"))
+	case call.ParkRetrieved:
+		return fmt.Sprintf("%s has the call after %s in %s (%s)", who, age(f), in, text(f, "reason"))
+	case call.ParkAbandoned:
+		return fmt.Sprintf("the caller gave up after %s in %s", age(f), in)
+	case call.ParkExpired:
+		return fmt.Sprintf("time is up in %s: %s", in, strings.ReplaceAll(text(f, "reason"), "_", " "))
+	case call.ParkFailed:
+		return "the park failed"
+	case call.QueueJoined:
+		return "waits in queue " + f.Queue + " as well, still parked"
+	case call.QueueLeft:
+		return "leaves queue " + f.Queue + ": " + text(f, "outcome")
+	case call.OfferMissed:
+		return fmt.Sprintf("%s did not answer: %s", who, strings.ReplaceAll(text(f, "why"), "_", " "))
+	case call.Connected:
+		return fmt.Sprintf("%s and the caller talk", who)
+	case call.Parted:
+		return fmt.Sprintf("%s hung up, talked %s", who, length(f, "talked_ms"))
+	case call.VoicemailNew:
+		return fmt.Sprintf("message of %s in box %s", length(f, "length_ms"), text(f, "box"))
+	case call.Refused:
+		return "refused: " + string(f.Cause)
+	case call.Ended:
+		return fmt.Sprintf("over (%s): %s, parked %s, talked %s", f.Cause, text(f, "outcome"), length(f, "parked_ms"), length(f, "talked_ms"))
+	case call.ParkRequested, call.ParkMoved, call.ParkRecovered, call.Ringing, call.Held, call.Resumed, call.DialResult,
+		call.Notified, call.Recorded, call.OfferMade, call.OfferAnswered, call.OfferWithdrew:
+	}
+	return ""
+}
+
+// step is a rung of the ladder in words.
+func step(f client.Fact) string {
+	do, to := text(f, "do"), cmp.Or(text(f, "to"), text(f, "queue"))
+	switch do {
+	case "goto":
+		return "ends the park: " + text(f, "outcome")
+	case "remind":
+		return "reminds " + to
+	case "recall":
+		return "calls " + to + " back"
+	case "offer":
+		return "offers the call to " + to
+	case "enqueue":
+		return "joins queue " + to
+	}
+	return strings.TrimSpace(do + " " + to)
+}
+
+func text(f client.Fact, key string) string {
+	if v, ok := f.Data[key]; ok && v != nil {
+		return fmt.Sprint(v)
+	}
+	return ""
+}
+
+// length is a number of milliseconds in the data: "2.1 s".
+func length(f client.Fact, key string) string {
+	ms, _ := f.Data[key].(float64)
+	return seconds(time.Duration(ms) * time.Millisecond)
+}
+
+func age(f client.Fact) string { return seconds(time.Duration(f.AgeMS) * time.Millisecond) }
+
+func seconds(d time.Duration) string { return fmt.Sprintf("%.1f s", d.Seconds()) }

@@ -1,0 +1,213 @@
+// Package httpapi is the REST API and the event stream: it checks who asks and
+// what, calls the domains, and says what came of it in one shape.
+package httpapi
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humagin"
+	"github.com/gin-gonic/gin"
+
+	"github.com/callyard/callyard/analytics"
+	"github.com/callyard/callyard/crm"
+	"github.com/callyard/callyard/internal/call"
+	"github.com/callyard/callyard/internal/callctl"
+	"github.com/callyard/callyard/internal/callpg"
+	"github.com/callyard/callyard/internal/jobs"
+	"github.com/callyard/callyard/internal/keypg"
+	"github.com/callyard/callyard/internal/setup"
+	"github.com/callyard/callyard/parking"
+	"github.com/callyard/callyard/queues"
+	"github.com/callyard/callyard/routing"
+)
+
+// What the API calls, each declared with the methods it uses.
+type (
+	// Live is the calls of this node.
+	Live interface {
+		Live() []callctl.Snapshot
+		Park(ctx context.Context, id call.ID, lot string, slot int, by call.Actor) (parking.Park, error)
+		Retrieve(ctx context.Context, t parking.Target, agent string) (parking.Park, error)
+		Hangup(id call.ID) error
+	}
+	// Lots is the lots and what is parked in them.
+	Lots interface {
+		Lot(ctx context.Context, name string) (parking.Lot, error)
+		Lots(ctx context.Context) ([]parking.Lot, error)
+		SaveLot(ctx context.Context, l parking.Lot) error
+		DeleteLot(ctx context.Context, name string) error
+		Live(ctx context.Context, f parking.Filter) ([]parking.Park, error)
+		Park(ctx context.Context, id string) (parking.Park, error)
+	}
+	// Agents is the queues, those who wait in them and those who serve them.
+	Agents interface {
+		Queue(ctx context.Context, name string) (queues.Queue, error)
+		Queues(ctx context.Context) ([]queues.Queue, error)
+		SaveQueue(ctx context.Context, q queues.Queue) error
+		DeleteQueue(ctx context.Context, name string) error
+		Waiting(ctx context.Context, queue string) ([]queues.Entry, error)
+		Agent(ctx context.Context, name string) (queues.Agent, error)
+		Agents(ctx context.Context) ([]queues.Agent, error)
+		SaveAgent(ctx context.Context, a queues.Agent) error
+		DeleteAgent(ctx context.Context, name string) error
+		SetStatus(ctx context.Context, agent string, s queues.Status, reason string, now time.Time) error
+		Devices(ctx context.Context, agent string, now time.Time) ([]queues.Device, error)
+	}
+	// Routes is the telephone numbers and trunks.
+	Routes interface {
+		Number(ctx context.Context, idOrNumber string) (routing.Number, error)
+		Numbers(ctx context.Context) ([]routing.Number, error)
+		SaveNumber(ctx context.Context, n routing.Number) error
+		DeleteNumber(ctx context.Context, id string) error
+		Trunk(ctx context.Context, idOrName string) (routing.Trunk, error)
+		Trunks(ctx context.Context) ([]routing.Trunk, error)
+		SaveTrunk(ctx context.Context, t routing.Trunk) error
+		DeleteTrunk(ctx context.Context, id string) error
+	}
+	// Contacts is the built-in address book.
+	Contacts interface {
+		Contact(ctx context.Context, id string) (crm.Contact, error)
+		Contacts(ctx context.Context, f crm.ContactFilter) ([]crm.Contact, error)
+		Save(ctx context.Context, c crm.Contact, now time.Time) (crm.Contact, error)
+		Delete(ctx context.Context, id string) error
+		Import(ctx context.Context, cs []crm.Contact, now time.Time) (created, changed int, err error)
+	}
+	// Outbox is what is on its way to CRMs.
+	Outbox interface {
+		Delivery(ctx context.Context, id int64) (crm.Delivery, error)
+		Deliveries(ctx context.Context, f crm.DeliveryFilter) ([]crm.Delivery, error)
+		Resend(ctx context.Context, id int64) error
+	}
+	// Calls is the list of calls and their ledger.
+	Calls interface {
+		Call(ctx context.Context, id call.ID) (callpg.Row, error)
+		Calls(ctx context.Context, f callpg.Filter) (list []callpg.Row, next string, err error)
+		Timeline(ctx context.Context, id call.ID) ([]call.Event, error)
+	}
+	// Jobs is the work that was given up.
+	Jobs interface {
+		Discarded(ctx context.Context, limit int) ([]jobs.Failed, error)
+		Retry(ctx context.Context, id int64) error
+	}
+	// Keys is who may ask, and what was answered to requests that are repeated.
+	Keys interface {
+		Create(ctx context.Context, k keypg.Key, now time.Time) (keypg.Key, string, error)
+		Find(ctx context.Context, secret string, now time.Time) (keypg.Key, error)
+		List(ctx context.Context) ([]keypg.Key, error)
+		Revoke(ctx context.Context, id string, now time.Time) error
+		Begin(ctx context.Context, apiKey, key string, request []byte, now time.Time) (*keypg.Answer, error)
+		Finish(ctx context.Context, apiKey, key string, a keypg.Answer) error
+		Forget(ctx context.Context, apiKey, key string) error
+	}
+)
+
+// Deps is what the API is made of. All are needed unless said otherwise.
+type Deps struct {
+	Live     Live
+	Lots     Lots
+	Agents   Agents
+	Routes   Routes
+	Flows    Flows
+	Contacts Contacts
+	Outbox   Outbox
+	Calls    Calls
+	Jobs     Jobs
+	Keys     Keys
+	Feed     *Feed
+
+	// Report makes the park-to-answer report of a window.
+	Report func(ctx context.Context, w analytics.Window, o analytics.Options) (analytics.Report, error)
+	// Setup brings the configuration in line with a document, and makes it known.
+	Setup func(ctx context.Context, d setup.Document) ([]setup.Change, error)
+	// Changed is called after every other change of the configuration.
+	Changed func(ctx context.Context) error
+	// Known is what a flow may name, as it is stored now.
+	Known func(ctx context.Context) (routing.Known, error)
+
+	Node    call.NodeID
+	Realm   string // SIP passwords are digested with it
+	Region  string // "ES": telephone numbers without a prefix are read as of there
+	Version string
+	Now     func() time.Time
+	Log     *slog.Logger
+}
+
+// api is the handlers' receiver.
+type api struct {
+	Deps
+	huma huma.API
+}
+
+// MaxBody is the longest request that is read, in bytes.
+const MaxBody = 1 << 20
+
+// configure sets what gin and huma keep in package variables.
+var configure = sync.OnceFunc(func() {
+	gin.SetMode(gin.ReleaseMode)
+	huma.DefaultArrayNullable = false
+	huma.ValidateStrictCasing = true
+	huma.NewError = newError
+	huma.NewErrorWithContext = func(_ huma.Context, status int, msg string, errs ...error) huma.StatusError {
+		return newError(status, msg, errs...)
+	}
+})
+
+// New is the handler of the API.
+func New(d Deps) http.Handler {
+	_, h := build(d)
+	return h
+}
+
+// OpenAPI is the API's description, which needs none of its parts.
+func OpenAPI() ([]byte, error) {
+	a, _ := build(Deps{Version: "1", Log: slog.New(slog.DiscardHandler), Now: time.Now})
+	return a.document()
+}
+
+func build(d Deps) (*api, http.Handler) {
+	configure()
+	a := &api{Deps: d}
+	r := gin.New()
+	r.HandleMethodNotAllowed = true
+	r.RedirectTrailingSlash = false
+	r.Use(a.identify, a.recover)
+	r.NoRoute(func(c *gin.Context) {
+		a.answer(c, &Problem{Status: http.StatusNotFound, Code: "route_not_found", Detail: "there is nothing at this path"})
+	})
+	r.NoMethod(func(c *gin.Context) {
+		a.answer(c, &Problem{Status: http.StatusMethodNotAllowed, Code: "method_not_allowed", Detail: "this path does not take " + c.Request.Method})
+	})
+
+	cfg := huma.DefaultConfig("Callyard", d.Version)
+	cfg.Info.Description = "Inbound sales calls: flows, parking, queues, agents, and what became of every call."
+	cfg.OpenAPIPath, cfg.DocsPath, cfg.SchemasPath = "", "", "" // the page would load a script from elsewhere
+	cfg.CreateHooks = nil                                       // no "$schema" in every body
+	cfg.RejectUnknownQueryParameters = true
+	cfg.Components.Schemas = huma.NewMapRegistry("#/components/schemas/", schemaName)
+	cfg.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
+		"key": {Type: "http", Scheme: "bearer", BearerFormat: "ck_…", Description: "An API key. Scopes: read, write (includes read), admin (includes both)."},
+	}
+	cfg.Transformers = []huma.Transformer{a.finish}
+	a.huma = humagin.New(r, cfg)
+	a.huma.UseMiddleware(a.authenticate, a.once)
+	for _, resource := range []func(){
+		a.flows, a.nodeTypes, a.lots, a.parkedCalls, a.queues, a.agents, a.numbers, a.trunks, a.contacts, a.calls,
+		a.deliveries, a.reports, a.discarded, a.keys, a.setup, a.events,
+	} {
+		resource()
+	}
+	r.GET("/v1/openapi.json", func(c *gin.Context) {
+		doc, err := a.document()
+		if err != nil {
+			a.answer(c, a.problem(c.Request.Context(), err))
+			return
+		}
+		c.Data(http.StatusOK, "application/openapi+json", doc)
+	})
+	return a, r
+}

@@ -1,0 +1,135 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/callyard/callyard/crm"
+	"github.com/callyard/callyard/internal/callctl"
+	"github.com/callyard/callyard/internal/callpg"
+	"github.com/callyard/callyard/internal/keypg"
+	"github.com/callyard/callyard/internal/pg"
+	"github.com/callyard/callyard/parking"
+	"github.com/callyard/callyard/queues"
+	"github.com/callyard/callyard/routing"
+)
+
+// problem is the one table of what errors are answered with. What is not in it
+// is our fault: 500, with the reason in the log only.
+func (a *api) problem(_ context.Context, err error) *Problem {
+	if p, ok := errors.AsType[*Problem](err); ok {
+		return p
+	}
+	if p := parkingProblem(err); p != nil {
+		return p
+	}
+	conflict := func(code string) *Problem {
+		return &Problem{Status: http.StatusConflict, Code: code, Detail: err.Error()}
+	}
+	if e, ok := errors.AsType[*queues.UnknownError](err); ok {
+		return notFound(e.Kind, e.Name)
+	}
+	if e, ok := errors.AsType[*queues.InUseError](err); ok {
+		p := conflict("queue_in_use")
+		p.Detail = e.Error()
+		return p
+	}
+	if e, ok := errors.AsType[*crm.UnknownContactError](err); ok {
+		return notFound("contact", e.ID)
+	}
+	if e, ok := errors.AsType[*crm.UnknownDeliveryError](err); ok {
+		return &Problem{Status: http.StatusNotFound, Code: "crm_delivery_not_found", Detail: e.Error()}
+	}
+	if e, ok := errors.AsType[*routing.ParseError](err); ok {
+		return faulty(e.Findings)
+	}
+	if p := flowProblem(err); p != nil {
+		return p
+	}
+	switch {
+	case errors.Is(err, callctl.ErrUnreachable):
+		return conflict("agent_unreachable")
+	case errors.Is(err, callctl.ErrNotTalking):
+		return conflict("call_not_talking")
+	case errors.Is(err, callctl.ErrNoCall):
+		return &Problem{Status: http.StatusNotFound, Code: "call_not_live", Detail: callctl.ErrNoCall.Error()}
+	case errors.Is(err, callpg.ErrNoCall):
+		return &Problem{Status: http.StatusNotFound, Code: "call_not_found", Detail: callpg.ErrNoCall.Error()}
+	case errors.Is(err, callpg.ErrCursor):
+		return wrong("query.cursor", "not a cursor of this list")
+	case errors.Is(err, pg.ErrNoJob):
+		return &Problem{Status: http.StatusNotFound, Code: "job_not_found", Detail: "no discarded job has this id"}
+	case errors.Is(err, keypg.ErrUnknown):
+		return &Problem{Status: http.StatusNotFound, Code: "key_not_found", Detail: keypg.ErrUnknown.Error()}
+	case errors.Is(err, context.DeadlineExceeded):
+		return &Problem{Status: http.StatusServiceUnavailable, Code: "timeout", Detail: "it took too long; try again", cause: err, headers: retryAfter("1")}
+	}
+	return &Problem{Status: http.StatusInternalServerError, Code: "internal", cause: err}
+}
+
+// parkingProblem is the part of the table that is about parking.
+func parkingProblem(err error) *Problem {
+	conflict := func(code string) *Problem {
+		return &Problem{Status: http.StatusConflict, Code: code, Detail: err.Error()}
+	}
+	if e, ok := errors.AsType[*parking.NotParkedError](err); ok {
+		p := conflict("call_not_parked")
+		p.Detail = e.Error()
+		if e.Taken != nil {
+			p.taken(*e.Taken)
+		}
+		return p
+	}
+	if e, ok := errors.AsType[*parking.FullError](err); ok {
+		p := conflict("lot_full")
+		p.Detail, p.Lot = e.Error(), e.Lot
+		return p
+	}
+	if e, ok := errors.AsType[*parking.OccupiedError](err); ok {
+		p := conflict("slot_occupied")
+		p.taken(e.By)
+		p.Detail, p.By, p.At = e.Error(), e.By.Parker, moment(e.By.ParkedAt)
+		return p
+	}
+	if e, ok := errors.AsType[*parking.AlreadyParkedError](err); ok {
+		p := conflict("call_parked_already")
+		p.taken(e.In)
+		p.Detail, p.By, p.At = e.Error(), e.In.Parker, moment(e.In.ParkedAt)
+		return p
+	}
+	if e, ok := errors.AsType[*parking.UnknownLotError](err); ok {
+		return notFound("lot", e.Lot)
+	}
+	if e, ok := errors.AsType[*parking.UnknownSlotError](err); ok {
+		return &Problem{Status: http.StatusNotFound, Code: "slot_not_found", Detail: e.Error(), Lot: e.Lot, Slot: e.Slot}
+	}
+	if errors.Is(err, parking.ErrInUse) {
+		return conflict("lot_in_use")
+	}
+	return nil
+}
+
+// taken says who has a park, or had it.
+func (p *Problem) taken(by parking.Park) {
+	p.Park, p.Lot, p.Slot, p.State, p.Reason = by.ID, by.Lot, by.Slot, string(by.State), string(by.Reason)
+	switch by.State {
+	case parking.StateClaimed:
+		p.By, p.At = by.ClaimedBy.User, moment(by.ClaimedAt)
+	case parking.StateEnded:
+		p.By, p.At = by.EndedBy.User, moment(by.EndedAt)
+	case parking.StateParked:
+		p.By, p.At = by.Parker, moment(by.ParkedAt)
+	}
+}
+
+// faulty is a flow document with faults.
+func faulty(fs routing.Findings) *Problem {
+	p := &Problem{Status: http.StatusUnprocessableEntity, Code: "flow_faulty", Detail: "the flow has faults"}
+	for _, f := range fs {
+		p.Errors = append(p.Errors, Fault{Message: f.Message, Location: "body." + f.Location})
+	}
+	return p
+}
+
+func retryAfter(seconds string) http.Header { return http.Header{"Retry-After": {seconds}} }

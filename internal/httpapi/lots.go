@@ -1,0 +1,140 @@
+package httpapi
+
+import (
+	"context"
+	"strings"
+
+	"github.com/callyard/callyard/parking"
+)
+
+// Lot is a set of slots, with the rules for calls parked in them. What is left
+// out of a PUT is the default.
+type Lot struct {
+	ID        string   `json:"id" readOnly:"true"`
+	Name      string   `json:"name" readOnly:"true"`
+	Extension string   `json:"extension,omitempty" maxLength:"32" doc:"A transfer to it parks in the next free slot"`
+	First     int      `json:"first" minimum:"1" doc:"First slot number: the code that retrieves"`
+	Last      int      `json:"last" minimum:"1"`
+	Music     string   `json:"music,omitempty" maxLength:"100"`
+	MaxPark   *float64 `json:"max_park_s,omitempty" doc:"The hard maximum; never off"`
+	Claim     *float64 `json:"claim_s,omitempty" doc:"How long taking a call may last before it is anyone's again"`
+	CoolDown  *float64 `json:"cool_down_s,omitempty" doc:"A slot just freed is not handed out while others are free; 0 off"`
+	Bounce    *float64 `json:"bounce_s,omitempty" doc:"A recalled parker who hangs up within it puts the call back; 0 off"`
+	Ladder    []Step   `json:"ladder,omitzero" doc:"Escalation of calls parked by people"`
+	OnExpired string   `json:"on_expired,omitempty" maxLength:"100" doc:"voicemail:<box>, queue:<name> or hangup"`
+	Slots     []Slot   `json:"slots,omitempty" readOnly:"true" doc:"What is in them now; left out of lists"`
+}
+
+// Step is one rung of an escalation ladder, counted from the start of parking.
+type Step struct {
+	After    float64 `json:"after_s"`
+	Do       string  `json:"do" enum:"remind,recall,offer,enqueue,announce,alert,goto"`
+	To       string  `json:"to,omitempty"`
+	Repeat   float64 `json:"repeat_s,omitempty"`
+	Ring     float64 `json:"ring_s,omitempty"`
+	Strategy string  `json:"strategy,omitempty"`
+	Queue    string  `json:"queue,omitempty"`
+	Priority string  `json:"priority,omitempty"`
+	When     string  `json:"when,omitempty"`
+	Outcome  string  `json:"outcome,omitempty"`
+}
+
+// Slot is a place in a lot.
+type Slot struct {
+	Slot  int         `json:"slot"`
+	State string      `json:"state" enum:"free,parked,claimed"`
+	Park  *ParkedCall `json:"park,omitempty"`
+}
+
+// Named is the name in a path.
+type Named struct {
+	Name string `path:"name" maxLength:"64"`
+}
+
+func (a *api) lots() {
+	route(a, op{method: "GET", path: "/v1/lots", scope: "read", id: "list_lots", summary: "List lots"},
+		func(ctx context.Context, in *Paging) (*body[Page[Lot]], error) {
+			list, err := a.Lots.Lots(ctx)
+			if err != nil {
+				return nil, err
+			}
+			all, err := each(list, lotOf)
+			if err != nil {
+				return nil, err
+			}
+			return page(all, func(l Lot) string { return l.Name }, *in)
+		})
+	route(a, op{method: "GET", path: "/v1/lots/{name}", scope: "read", id: "read_lot", summary: "Read a lot and what is in its slots"},
+		func(ctx context.Context, in *Named) (*body[Lot], error) { return a.lot(ctx, in.Name) })
+	route(a, op{method: "PUT", path: "/v1/lots/{name}", scope: "write", id: "save_lot", summary: "Make or replace a lot"},
+		func(ctx context.Context, in *struct {
+			Named
+			Body Lot
+		},
+		) (*body[Lot], error) {
+			l, err := as[parking.Lot](in.Body)
+			if err != nil {
+				return nil, err
+			}
+			l.ID, l.Name = "", in.Name
+			l = l.WithDefaults()
+			if err := l.Validate(); err != nil {
+				return nil, invalid(err)
+			}
+			if err := a.Lots.SaveLot(ctx, l); err != nil {
+				return nil, err
+			}
+			if err := a.Changed(ctx); err != nil {
+				return nil, err
+			}
+			return a.lot(ctx, in.Name)
+		})
+	route(a, op{method: "DELETE", path: "/v1/lots/{name}", scope: "write", id: "delete_lot", summary: "Delete an empty lot"},
+		func(ctx context.Context, in *Named) (*nothing, error) {
+			return a.changed(ctx, a.Lots.DeleteLot(ctx, in.Name))
+		})
+}
+
+// lot is a lot with its slots.
+func (a *api) lot(ctx context.Context, name string) (*body[Lot], error) {
+	stored, err := a.Lots.Lot(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	l, err := lotOf(stored)
+	if err != nil {
+		return nil, err
+	}
+	parks, err := a.Lots.Live(ctx, parking.Filter{Lot: name})
+	if err != nil {
+		return nil, err
+	}
+	in := map[int]parking.Park{}
+	for _, p := range parks {
+		in[p.Slot] = p
+	}
+	for n := l.First; n <= l.Last; n++ {
+		s := Slot{Slot: n, State: "free"}
+		if p, ok := in[n]; ok {
+			parked, err := a.parkOf(p)
+			if err != nil {
+				return nil, err
+			}
+			s.State, s.Park = string(p.State), &parked
+		}
+		l.Slots = append(l.Slots, s)
+	}
+	return &body[Lot]{l}, nil
+}
+
+func lotOf(l parking.Lot) (Lot, error) { return as[Lot](l) }
+
+// invalid are the faults that a domain finds in what it is given, one a line.
+func invalid(err error) *Problem {
+	p := wrong("body", "%s", err)
+	p.Errors = nil
+	for line := range strings.Lines(err.Error()) {
+		p.Errors = append(p.Errors, Fault{Message: strings.TrimSpace(line), Location: "body"})
+	}
+	return p
+}

@@ -1,0 +1,122 @@
+package httpapi
+
+import (
+	"context"
+	"time"
+
+	"github.com/callyard/callyard/internal/call"
+	"github.com/callyard/callyard/queues"
+)
+
+// Queue is a line of waiting calls and the agents who serve it. What is left out
+// of a PUT, or 0, is the default.
+type Queue struct {
+	ID       string       `json:"id" readOnly:"true"`
+	Name     string       `json:"name" readOnly:"true"`
+	Strategy string       `json:"strategy,omitempty" maxLength:"40"`
+	Ring     float64      `json:"ring_s,omitempty" minimum:"0" doc:"How long an offer lasts"`
+	Retry    float64      `json:"retry_s,omitempty" minimum:"0" doc:"Between two offers of a call"`
+	WrapUp   float64      `json:"wrap_up_s,omitempty" doc:"After a conversation; below zero none"`
+	MaxWait  float64      `json:"max_wait_s,omitempty" minimum:"0"`
+	Target   float64      `json:"target_s,omitempty" minimum:"0" doc:"Service level: answered within"`
+	MaxLen   int          `json:"max_len,omitempty" minimum:"0" doc:"0: no bound"`
+	Music    string       `json:"music,omitempty" maxLength:"100"`
+	Agents   []Assignment `json:"agents,omitzero"`
+}
+
+// Assignment puts an agent into a queue. Lower tiers are asked first.
+type Assignment struct {
+	Agent string `json:"agent" minLength:"1" maxLength:"64"`
+	Tier  int    `json:"tier,omitempty" minimum:"0"`
+	Order int    `json:"order,omitempty" minimum:"0"`
+}
+
+// Entry is a call's place in a queue.
+type Entry struct {
+	Position int         `json:"position" doc:"1 is the first"`
+	Call     call.ID     `json:"call_id"`
+	Queue    string      `json:"queue"`
+	Park     string      `json:"park_id,omitempty" doc:"It waits in a slot at the same time"`
+	From     call.Number `json:"from"`
+	Name     string      `json:"name"`
+	Owner    string      `json:"owner"`
+	Priority int         `json:"priority"`
+	JoinedAt time.Time   `json:"joined_at"`
+	Waited   int64       `json:"waited_ms"`
+	Tried    []string    `json:"tried" doc:"Agents who were offered it and did not take it"`
+}
+
+func (a *api) queues() {
+	route(a, op{method: "GET", path: "/v1/queues", scope: "read", id: "list_queues", summary: "List queues"},
+		func(ctx context.Context, in *Paging) (*body[Page[Queue]], error) {
+			list, err := a.Agents.Queues(ctx)
+			if err != nil {
+				return nil, err
+			}
+			all, err := each(list, as[Queue, queues.Queue])
+			if err != nil {
+				return nil, err
+			}
+			return page(all, func(q Queue) string { return q.Name }, *in)
+		})
+	route(a, op{method: "GET", path: "/v1/queues/{name}", scope: "read", id: "read_queue", summary: "Read a queue"},
+		func(ctx context.Context, in *Named) (*body[Queue], error) { return a.queue(ctx, in.Name) })
+	route(a, op{method: "PUT", path: "/v1/queues/{name}", scope: "write", id: "save_queue", summary: "Make or replace a queue"},
+		func(ctx context.Context, in *struct {
+			Named
+			Body Queue
+		},
+		) (*body[Queue], error) {
+			q, err := as[queues.Queue](in.Body)
+			if err != nil {
+				return nil, err
+			}
+			q.ID, q.Name = "", in.Name
+			q = q.WithDefaults()
+			if err := q.Validate(); err != nil {
+				return nil, invalid(err)
+			}
+			if err := a.Agents.SaveQueue(ctx, q); err != nil {
+				return nil, err
+			}
+			if err := a.Changed(ctx); err != nil {
+				return nil, err
+			}
+			return a.queue(ctx, in.Name)
+		})
+	route(a, op{method: "DELETE", path: "/v1/queues/{name}", scope: "write", id: "delete_queue", summary: "Delete a queue in which nobody waits"},
+		func(ctx context.Context, in *Named) (*nothing, error) {
+			return a.changed(ctx, a.Agents.DeleteQueue(ctx, in.Name))
+		})
+	route(a, op{method: "GET", path: "/v1/queues/{name}/entries", scope: "read", id: "list_entries", summary: "List who waits in a queue, the first in line first"},
+		func(ctx context.Context, in *struct {
+			Named
+			Paging
+		},
+		) (*body[Page[Entry]], error) {
+			if _, err := a.Agents.Queue(ctx, in.Name); err != nil {
+				return nil, err
+			}
+			list, err := a.Agents.Waiting(ctx, in.Name)
+			if err != nil {
+				return nil, err
+			}
+			all := make([]Entry, 0, len(list))
+			for i, e := range list {
+				all = append(all, Entry{
+					Position: i + 1, Call: e.Call, Queue: e.Queue, Park: e.Park, From: e.From, Name: e.Name, Owner: e.Owner,
+					Priority: e.Priority, JoinedAt: e.JoinedAt, Waited: max(0, a.Now().Sub(e.JoinedAt)).Milliseconds(), Tried: some(e.Tried),
+				})
+			}
+			return page(all, func(e Entry) string { return ascending(int64(e.Position)) }, in.Paging)
+		})
+}
+
+func (a *api) queue(ctx context.Context, name string) (*body[Queue], error) {
+	stored, err := a.Agents.Queue(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	q, err := as[Queue](stored)
+	return &body[Queue]{q}, err
+}

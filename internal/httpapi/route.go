@@ -1,0 +1,152 @@
+package httpapi
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net/http"
+	"path"
+	"reflect"
+	"strings"
+	"unicode"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/callyard/callyard/internal/keypg"
+)
+
+// op describes an operation.
+type op struct {
+	method, path string
+	scope        keypg.Scope
+	id           string // "list_lots"
+	summary      string
+	status       int                     // on success, if it is not 200, or 204 without a body
+	secret       string                  // the key of the answer that is not kept for a repetition
+	also         func(*huma.Operation)   // what else is to be documented
+	takes        map[string]*huma.Schema // the media types of a RawBody
+}
+
+// route registers an operation. Errors of do are answered as the table of
+// errors says.
+func route[I, O any](a *api, o op, do func(context.Context, *I) (*O, error)) {
+	d := huma.Operation{
+		OperationID: o.id, Method: o.method, Path: o.path, Summary: o.summary, DefaultStatus: o.status,
+		Tags: []string{strings.Split(strings.TrimPrefix(o.path, "/v1/"), "/")[0]}, MaxBodyBytes: MaxBody,
+		Security:   []map[string][]string{{"key": {string(o.scope)}}},
+		Metadata:   map[string]any{"scope": o.scope, "secret": o.secret},
+		Extensions: map[string]any{"x-scope": string(o.scope)},
+	}
+	if o.method == http.MethodPost {
+		most := 255
+		d.Parameters = []*huma.Param{{
+			Name: "Idempotency-Key", In: "header", Schema: &huma.Schema{Type: huma.TypeString, MaxLength: &most},
+			Description: "Chosen by the client. The same request with the same key is carried out once; for 24 hours its answer is given again.",
+		}}
+	}
+	if o.also != nil {
+		o.also(&d)
+	}
+	huma.Register(a.huma, d, func(ctx context.Context, in *I) (*O, error) {
+		out, err := do(ctx, in)
+		if err != nil {
+			return nil, a.problem(ctx, err)
+		}
+		return out, nil
+	})
+	if o.takes == nil {
+		return
+	}
+	// Only now: huma would check a raw body by a schema that it knew before.
+	types := map[string]*huma.MediaType{}
+	for t, s := range o.takes {
+		types[t] = &huma.MediaType{Schema: s}
+	}
+	item := a.huma.OpenAPI().Paths[o.path]
+	for _, registered := range []*huma.Operation{item.Post, item.Put} {
+		if registered != nil && registered.OperationID == o.id {
+			registered.RequestBody.Content = types
+		}
+	}
+}
+
+// body is an answer with a body.
+type body[T any] struct{ Body T }
+
+// created is the answer to a request that made something.
+type created[T any] struct {
+	Location string `header:"Location" doc:"Where what was made is to be found"`
+	Body     T
+}
+
+// nothing is an answer without a body.
+type nothing struct{}
+
+// changed tells the hub of a change of its configuration.
+func (a *api) changed(ctx context.Context, err error) (*nothing, error) {
+	if err != nil {
+		return nil, err
+	}
+	return nil, a.Changed(ctx)
+}
+
+// as turns a value into another one that has the same JSON: domain types read
+// and write durations as seconds by methods of their own, which the types that
+// describe the API cannot have.
+func as[T, S any](v S) (out T, err error) {
+	b, err := json.Marshal(v)
+	if err == nil {
+		err = json.Unmarshal(b, &out)
+	}
+	return out, err
+}
+
+// each turns a list.
+func each[T, S any](list []S, turn func(S) (T, error)) ([]T, error) {
+	out := make([]T, 0, len(list))
+	for _, v := range list {
+		t, err := turn(v)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, t)
+	}
+	return out, nil
+}
+
+// some is a list that is shown as [] when it is empty.
+func some[T any](list []T) []T {
+	if list == nil {
+		return []T{}
+	}
+	return list
+}
+
+// schemaName names a type in the document: those of domains after their
+// package, so that analytics.Step and our own Step do not meet.
+func schemaName(t reflect.Type, hint string) string {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	name := huma.DefaultSchemaNamer(t, hint)
+	pkg := t.PkgPath()
+	if pkg == "" || strings.HasSuffix(pkg, "/httpapi") {
+		return name
+	}
+	pkg = path.Base(pkg)
+	return string(unicode.ToUpper(rune(pkg[0]))) + pkg[1:] + name
+}
+
+// document is the OpenAPI document, the same bytes every time.
+func (a *api) document() ([]byte, error) {
+	b, err := json.Marshal(a.huma.OpenAPI())
+	if err != nil {
+		return nil, err
+	}
+	var out bytes.Buffer
+	if err := json.Indent(&out, b, "", " "); err != nil {
+		return nil, err
+	}
+	out.WriteByte('\n')
+	return out.Bytes(), nil
+}

@@ -1,0 +1,255 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"time"
+)
+
+// bench is a hub and those who call it.
+type bench struct {
+	hub   *hub
+	quick bool
+	size  sizes
+	idle  usage // what the hub and its database cost per second with nobody calling
+
+	media   *engine
+	callers *side     // RTP of callers
+	desks   *side     // RTP of reps
+	trunk   *endpoint // SIP of callers
+	phones  *endpoint // SIP of all reps' phones
+	agents  []*account
+
+	serial  int // of callers' numbers
+	figures []figure
+}
+
+// sizes is how much is done.
+type sizes struct {
+	half, full    int // parked callers: first half, then full
+	bridged       int
+	oneLeg        int
+	twoLegs       int
+	waiting, take int // callers that can be retrieved, and retrievals
+	escalated     int
+	window        time.Duration
+}
+
+func sizesOf(quick bool) sizes {
+	if quick {
+		return sizes{half: 500, full: 1000, bridged: 100, oneLeg: 300, twoLegs: 150, waiting: 150, take: 100, escalated: 100, window: 5 * time.Second}
+	}
+	return sizes{half: 500, full: 1000, bridged: 200, oneLeg: 1000, twoLegs: 400, waiting: 300, take: 200, escalated: 200, window: 12 * time.Second}
+}
+
+// begin starts the hub, and registers the phones. The bench it returns is to be
+// closed even if there is an error.
+func begin(ctx context.Context, binary string, quick bool) (*bench, error) {
+	b := &bench{quick: quick, size: sizesOf(quick)}
+	reps := max(b.size.bridged, b.size.escalated)
+	var err error
+	if b.hub, err = startHub(binary, document(b.size, reps)); err != nil {
+		return nil, err
+	}
+	if b.media, err = newEngine(); err != nil {
+		return b, err
+	}
+	if b.callers, err = b.media.side(4); err != nil {
+		return b, err
+	}
+	if b.desks, err = b.media.side(4); err != nil {
+		return b, err
+	}
+	b.media.start()
+	if b.trunk, err = newEndpoint(b.hub.sip); err != nil {
+		return b, err
+	}
+	if b.phones, err = newEndpoint(b.hub.sip); err != nil {
+		return b, err
+	}
+	begun := time.Now()
+	if err := b.ready(ctx); err != nil {
+		return b, err
+	}
+	b.say("the hub answers after %.1f s", time.Since(begun).Seconds())
+	for i := range reps {
+		b.agents = append(b.agents, &account{user: agentName(i), password: agentPassword(i)})
+	}
+	for _, a := range b.agents {
+		if err := b.phones.register(ctx, a); err != nil {
+			return b, err
+		}
+	}
+	b.say("%d phones are registered", reps)
+	return b, nil
+}
+
+// ready calls until the last thing that the set-up file brings about is there.
+func (b *bench) ready(ctx context.Context) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, 90*time.Second, errors.New("the hub was not ready in 90 s"))
+	defer cancel()
+	for {
+		d := b.call(lastNumber, nil)
+		select {
+		case <-d.decided:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-b.hub.exited:
+			return fmt.Errorf("the hub ended: %w", b.hub.err)
+		}
+		if d.status == 200 {
+			d.hangup()
+			return pause(ctx, time.Second) // until its end is written
+		}
+		if err := pause(ctx, 300*time.Millisecond); err != nil {
+			return context.Cause(ctx)
+		}
+	}
+}
+
+func (b *bench) measure(ctx context.Context, rows []measurement) error {
+	if err := b.rest(ctx); err != nil {
+		return err
+	}
+	for _, m := range rows {
+		b.say("%s: %s", m.name, m.what)
+		if err := m.run(b, ctx); err != nil {
+			return fmt.Errorf("%s: %w", m.name, err)
+		}
+	}
+	return nil
+}
+
+// rest measures what the hub costs while nobody calls.
+func (b *bench) rest(ctx context.Context) error {
+	if err := pause(ctx, 2*time.Second); err != nil {
+		return err
+	}
+	u, err := b.over(ctx, 5*time.Second)
+	if err != nil {
+		return err
+	}
+	b.idle = usage{hub: u.hub / u.took, postgres: u.postgres / u.took}
+	b.figure(figure{Row: "idle", Unit: "% of a core", Value: 100 * b.idle.hub,
+		Note: fmt.Sprintf("Postgres %.1f %%; hub %.0f MB resident", 100*b.idle.postgres, u.rss/1024)})
+	return nil
+}
+
+// over measures for as long as d.
+func (b *bench) over(ctx context.Context, d time.Duration) (spent, error) {
+	before, err := b.hub.usage()
+	if err != nil {
+		return spent{}, err
+	}
+	if err := pause(ctx, d); err != nil {
+		return spent{}, err
+	}
+	after, err := b.hub.usage()
+	return after.since(before), err
+}
+
+// call places a call from a number of its own.
+func (b *bench) call(to string, up func(*dialog)) *dialog {
+	b.serial++
+	return b.trunk.invite(nil, fmt.Sprintf("9%06d", b.serial), to, b.callers.port(b.serial), up)
+}
+
+func (b *bench) figure(f figure) {
+	b.figures = append(b.figures, f)
+	b.say("  %s", f)
+}
+
+func (b *bench) say(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }
+
+// close ends what begin started. The hub's folder stays if it is to be kept.
+func (b *bench) close(keep bool) error {
+	if b.trunk != nil {
+		b.trunk.close()
+	}
+	if b.phones != nil {
+		b.phones.close()
+	}
+	if b.media != nil {
+		b.media.stop()
+	}
+	err := b.hub.stop()
+	if keep || err != nil {
+		b.say("the hub's log: %s", b.hub.log)
+		return err
+	}
+	return os.RemoveAll(b.hub.dir)
+}
+
+// pause waits, but not beyond ctx.
+func pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// at calls f n times, perSecond times a second.
+func at(ctx context.Context, perSecond float64, n int, f func(i int)) error {
+	begun := time.Now()
+	for i := range n {
+		due := begun.Add(time.Duration(float64(i) / perSecond * float64(time.Second)))
+		if err := pause(ctx, time.Until(due)); err != nil {
+			return err
+		}
+		f(i)
+	}
+	return nil
+}
+
+// settled waits until the calls were answered or refused, and counts the former.
+func settled(ctx context.Context, calls []*dialog) (up int, err error) {
+	refused := map[int]int{}
+	for _, d := range calls {
+		select {
+		case <-d.decided:
+		case <-ctx.Done():
+			return up, context.Cause(ctx)
+		}
+		if d.status == 200 {
+			up++
+		} else {
+			refused[d.status]++
+		}
+	}
+	if len(refused) > 0 {
+		err = fmt.Errorf("%d of %d calls were not answered; by status: %v", len(calls)-up, len(calls), refused)
+	}
+	return up, err
+}
+
+// part hangs calls up, two hundred a second, and waits until they are over.
+func part(ctx context.Context, calls []*dialog) error {
+	if err := at(ctx, 200, len(calls), func(i int) { calls[i].hangup() }); err != nil {
+		return err
+	}
+	late := time.NewTimer(10 * time.Second)
+	defer late.Stop()
+	for i, d := range calls {
+		select {
+		case <-d.over:
+		case <-late.C:
+			return fmt.Errorf("%d calls did not end", len(calls)-i)
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	return nil
+}
+
+func loopback(port int) netip.AddrPort {
+	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), uint16(port))
+}

@@ -1,0 +1,100 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// hardStop bounds the whole run, whatever hangs.
+const hardStop = 8 * time.Minute
+
+// measurement is one group of rows that is measured together.
+type measurement struct {
+	name string
+	what string
+	run  func(*bench, context.Context) error
+}
+
+var measurements = []measurement{
+	{"parked", "callers in slots: music, memory, callers who talk", (*bench).parked},
+	{"bridged", "two legs through the hub", (*bench).bridged},
+	{"signalling", "short calls at a steady rate, one leg and two", (*bench).signalling},
+	{"retrieve", "a rep dials a slot", (*bench).retrieve},
+	{"escalation", "a step is due, an alternate's phone is rung", (*bench).escalation},
+}
+
+func main() { os.Exit(run()) }
+
+func run() int {
+	var (
+		binary = flag.String("hub", "bin/callyard", "the `program` to measure")
+		quick  = flag.Bool("quick", false, "shorter windows and fewer calls: a rough picture in about a minute")
+		rows   = flag.String("rows", "", "only these, comma separated: "+names())
+		asJSON = flag.Bool("json", false, "print the figures as JSON")
+		keep   = flag.Bool("keep", false, "keep the hub's folder, with its log")
+	)
+	flag.Parse()
+	chosen, err := choose(*rows)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		return 2
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), hardStop)
+	defer cancel()
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer stop()
+
+	b, err := begin(ctx, *binary, *quick)
+	if err == nil {
+		err = b.measure(ctx, chosen)
+	}
+	if b != nil {
+		err = errors.Join(err, b.close(*keep || err != nil))
+		if *asJSON {
+			out, jerr := json.MarshalIndent(b.figures, "", "  ")
+			err = errors.Join(err, jerr)
+			fmt.Println(string(out))
+		} else {
+			printTable(os.Stdout, b.figures)
+		}
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		return 1
+	}
+	return 0
+}
+
+func names() string {
+	var out []string
+	for _, m := range measurements {
+		out = append(out, m.name)
+	}
+	return strings.Join(out, ",")
+}
+
+func choose(list string) ([]measurement, error) {
+	if list == "" {
+		return measurements, nil
+	}
+	var out []measurement
+	for name := range strings.SplitSeq(list, ",") {
+		i := slices.IndexFunc(measurements, func(m measurement) bool { return m.name == strings.TrimSpace(name) })
+		if i < 0 {
+			return nil, fmt.Errorf("no rows named %q; there are %s", name, names())
+		}
+		out = append(out, measurements[i])
+	}
+	return out, nil
+}
