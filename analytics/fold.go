@@ -129,6 +129,7 @@ func (l *ledger) add(e call.Event) {
 			a.end(e)
 			s.left(a)
 		}
+	default: // says nothing that is counted
 	}
 }
 
@@ -226,6 +227,7 @@ func reason(e call.Event) string {
 		prefix, fallback = "expired_", "expired_transfer"
 	case call.ParkMoved:
 		prefix, fallback = "moved", "moved"
+	default: // ParkFailed
 	}
 	for _, known := range Reasons {
 		if r == known && strings.HasPrefix(r, prefix) {

@@ -19,12 +19,15 @@ func (l *line) Done(ctx context.Context, _ int64, ref crm.Ref, _ time.Time) erro
 	l.d.Ref = &ref
 	return l.settle(ctx, crm.DeliveryDone, "")
 }
+
 func (l *line) Dead(ctx context.Context, _ int64, why string, _ time.Time) error {
 	return l.settle(ctx, crm.DeliveryDead, why)
 }
+
 func (l *line) Failed(ctx context.Context, _ int64, why string, _ time.Time) error {
 	return l.settle(ctx, crm.DeliveryPending, why)
 }
+
 func (l *line) settle(ctx context.Context, s crm.DeliveryState, why string) error {
 	l.d.State, l.d.LastError = s, why
 	l.d.Attempts++

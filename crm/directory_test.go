@@ -32,6 +32,7 @@ func (s *slow) Lookup(ctx context.Context, _ call.Number) ([]crm.Record, error) 
 		return nil, ctx.Err()
 	}
 }
+
 func (*slow) LogCall(context.Context, crm.Activity) (crm.Ref, error) {
 	return crm.Ref{}, errors.ErrUnsupported
 }

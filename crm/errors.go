@@ -38,5 +38,6 @@ func (e *UnauthorizedError) Error() string { return "crm does not let us in: " +
 func (e *UnknownProviderError) Error() string {
 	return fmt.Sprintf("no crm named %q is connected", e.Provider)
 }
+
 func (e *UnknownDeliveryError) Error() string { return fmt.Sprintf("there is no delivery %d", e.ID) }
 func (e *UnknownContactError) Error() string  { return fmt.Sprintf("there is no contact %q", e.ID) }

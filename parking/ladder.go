@@ -114,7 +114,7 @@ func (p Park) repeatAfter(n int, now time.Time) time.Time {
 	first, every := Due(p, n), p.Ladder[n].Repeat
 	t := first.Add(every)
 	if gap := now.Add(every / 2).Sub(t); gap >= 0 {
-		t = t.Add((gap/every + 1) * every)
+		t = t.Add(gap.Truncate(every) + every)
 	}
 	return t
 }

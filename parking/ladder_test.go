@@ -20,15 +20,24 @@ func TestClimb(t *testing.T) {
 	}{
 		{"none ends at the maximum", nil, []Step{expired(300)}},
 		{"a missing end is added", []Step{{After: sec(60), Do: Alert}}, []Step{{After: sec(60), Do: Alert}, expired(300)}},
-		{"steps are sorted", []Step{{After: sec(90), Do: Enqueue, Queue: "q"}, {After: sec(45), Do: Remind}},
-			[]Step{{After: sec(45), Do: Remind}, {After: sec(90), Do: Enqueue, Queue: "q"}, expired(300)}},
+		{
+			"steps are sorted",
+			[]Step{{After: sec(90), Do: Enqueue, Queue: "q"}, {After: sec(45), Do: Remind}},
+			[]Step{{After: sec(45), Do: Remind}, {After: sec(90), Do: Enqueue, Queue: "q"}, expired(300)},
+		},
 		{"an end of its own is kept", []Step{{After: sec(100), Do: Goto, Outcome: "vm"}}, []Step{{After: sec(100), Do: Goto, Outcome: "vm"}}},
 		{"a late end is brought forward", []Step{{After: sec(900), Do: Goto, Outcome: "vm"}}, []Step{{After: sec(300), Do: Goto, Outcome: "vm"}}},
-		{"what would follow the end is dropped", []Step{{After: sec(30), Do: Goto, Outcome: "vm"}, {After: sec(60), Do: Alert}, {After: sec(70), Do: Goto}},
-			[]Step{{After: sec(30), Do: Goto, Outcome: "vm"}}},
+		{
+			"what would follow the end is dropped",
+			[]Step{{After: sec(30), Do: Goto, Outcome: "vm"}, {After: sec(60), Do: Alert}, {After: sec(70), Do: Goto}},
+			[]Step{{After: sec(30), Do: Goto, Outcome: "vm"}},
+		},
 		{"what is beyond the maximum is dropped", []Step{{After: sec(300), Do: Alert}, {After: sec(400), Do: Alert}}, []Step{expired(300)}},
-		{"ringing is filled in", []Step{{After: sec(10), Do: Recall}, {After: sec(20), Do: Offer}, {After: sec(30), Do: Offer, Ring: sec(7)}},
-			[]Step{{After: sec(10), Do: Recall, Ring: sec(20)}, {After: sec(20), Do: Offer, Ring: sec(15)}, {After: sec(30), Do: Offer, Ring: sec(7)}, expired(300)}},
+		{
+			"ringing is filled in",
+			[]Step{{After: sec(10), Do: Recall}, {After: sec(20), Do: Offer}, {After: sec(30), Do: Offer, Ring: sec(7)}},
+			[]Step{{After: sec(10), Do: Recall, Ring: sec(20)}, {After: sec(20), Do: Offer, Ring: sec(15)}, {After: sec(30), Do: Offer, Ring: sec(7)}, expired(300)},
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			got := Climb(tt.steps, sec(300))
@@ -127,8 +136,12 @@ func TestReasons(t *testing.T) {
 		user, via string
 		want      Reason
 	}{
-		{"ann", "dial", RetrievedParker}, {"bob", "dial", RetrievedOther}, {"bob", "rest", RetrievedOther},
-		{"ann", "recall", RetrievedRecall}, {"ann", "offer", RetrievedOffer}, {"bob", "queue", RetrievedQueue},
+		{"ann", "dial", RetrievedParker},
+		{"bob", "dial", RetrievedOther},
+		{"bob", "rest", RetrievedOther},
+		{"ann", "recall", RetrievedRecall},
+		{"ann", "offer", RetrievedOffer},
+		{"bob", "queue", RetrievedQueue},
 	} {
 		if got := p.RetrievalReason(call.Actor{User: tt.user, Via: tt.via}); got != tt.want || !got.Retrieved() {
 			t.Errorf("%s by %s: %s; want %s", tt.user, tt.via, got, tt.want)

@@ -25,16 +25,17 @@ type Lot struct {
 // Step is one rung of the escalation ladder. Times are counted from the start
 // of parking.
 type Step struct {
-	After    time.Duration `json:"-"`
-	Do       Do            `json:"do"`
-	To       string        `json:"to,omitempty"`       // remind, recall: "parker", "owner"; offer: "team:x", "agent:x", "owner"; alert: "manager"
-	Repeat   time.Duration `json:"-"`                  // remind: again until the next step; 0 once
-	Ring     time.Duration `json:"-"`                  // recall 20 s, offer 15 s
-	Strategy string        `json:"strategy,omitempty"` // offer: "ring_all" (default), "longest_idle"
-	Queue    string        `json:"queue,omitempty"`
-	Priority string        `json:"priority,omitempty"` // enqueue: a number or an expression, read by whoever joins the queue
-	When     string        `json:"when,omitempty"`     // an expression; false skips the step
-	Outcome  string        `json:"outcome,omitempty"`  // goto: the outcome of the flow's node; ends the park
+	After     time.Duration `json:"-"`
+	Do        Do            `json:"do"`
+	To        string        `json:"to,omitempty"`       // remind, recall: "parker", "owner"; offer: "team:x", "agent:x", "owner"; alert: "manager"
+	Repeat    time.Duration `json:"-"`                  // remind: again until the next step; 0 once
+	Ring      time.Duration `json:"-"`                  // recall 20 s, offer 15 s
+	Strategy  string        `json:"strategy,omitempty"` // offer: "ring_all" (default), "longest_idle"
+	Queue     string        `json:"queue,omitempty"`
+	Priority  string        `json:"priority,omitempty"`   // enqueue: a number or an expression, read by whoever joins the queue
+	When      string        `json:"when,omitempty"`       // an expression; false skips the step
+	OnUnknown string        `json:"on_unknown,omitempty"` // of a condition that cannot be known: "run" (default) or "skip"
+	Outcome   string        `json:"outcome,omitempty"`    // goto: the outcome of the flow's node; ends the park
 }
 
 // Do is what a step does.

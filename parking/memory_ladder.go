@@ -142,8 +142,14 @@ func (m *Memory) Jobs() []job.Job {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return slices.SortedFunc(maps.Values(m.jobs), func(a, b job.Job) int {
-		return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Args.(StepDue).Park, b.Args.(StepDue).Park))
+		return cmp.Or(a.At.Compare(b.At), cmp.Compare(stepOf(a).Park, stepOf(b).Park))
 	})
+}
+
+// stepOf is what a job is told; the store has jobs of this one kind only.
+func stepOf(j job.Job) StepDue {
+	d, _ := j.Args.(StepDue)
+	return d
 }
 
 // CallEnded tells the store of the end of a call, which a database would know.

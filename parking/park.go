@@ -99,6 +99,7 @@ func (e *FullError) Error() string { return fmt.Sprintf("lot %s is full", e.Lot)
 func (e *OccupiedError) Error() string {
 	return fmt.Sprintf("slot %d of lot %s holds a call of %s since %s", e.Slot, e.Lot, e.By.From.Masked(), e.By.ParkedAt.Format(time.TimeOnly))
 }
+
 func (e *AlreadyParkedError) Error() string {
 	return fmt.Sprintf("call %s is parked already, in slot %d of lot %s", e.In.Call, e.In.Slot, e.In.Lot)
 }
@@ -106,6 +107,7 @@ func (e *UnknownLotError) Error() string { return fmt.Sprintf("there is no lot %
 func (e *UnknownSlotError) Error() string {
 	return fmt.Sprintf("lot %s has no slot %d", e.Lot, e.Slot)
 }
+
 func (e *NotParkedError) Error() string {
 	switch {
 	case e.Taken == nil:

@@ -6,8 +6,10 @@ package routing
 func Direct(target string) *Flow {
 	type m = map[string]any
 	f, err := internal("direct", "dial", m{
-		"dial": m{"type": "dial", "cfg": m{"targets": []string{target}, "ring_s": 60},
-			"on": m{"answered": "bye", "busy": "busy", "rejected": "rejected", "default": "unavailable"}},
+		"dial": m{
+			"type": "dial", "cfg": m{"targets": []string{target}, "ring_s": 60},
+			"on": m{"answered": "bye", "busy": "busy", "rejected": "rejected", "default": "unavailable"},
+		},
 		"bye":         m{"type": "hangup"},
 		"busy":        m{"type": "hangup", "cfg": m{"cause": "busy"}},
 		"rejected":    m{"type": "hangup", "cfg": m{"cause": "rejected"}},

@@ -174,8 +174,12 @@ func TestTemplatesAreSafe(t *testing.T) {
 func TestNextType(t *testing.T) {
 	f := load(t, "inbound_sales")
 	for _, c := range []struct{ node, outcome, want string }{
-		{"owner", "answered", "disposition"}, {"owner", "busy", "switch"}, {"park_hot", "expired", "callback"},
-		{"bye", "ended", ""}, {"nowhere", "x", ""}, {"queue", "timeout", "voicemail"},
+		{"owner", "answered", "disposition"},
+		{"owner", "busy", "switch"},
+		{"park_hot", "expired", "callback"},
+		{"bye", "ended", ""},
+		{"nowhere", "x", ""},
+		{"queue", "timeout", "voicemail"},
 	} {
 		if got := routing.NextType(f, c.node, c.outcome); got != c.want {
 			t.Errorf("%s of %s leads to %q, want %q", c.outcome, c.node, got, c.want)
@@ -230,8 +234,10 @@ func TestBrokenFlowsDoNotRun(t *testing.T) {
 }
 
 func TestScope(t *testing.T) {
-	run := routing.Run{Flow: "x", Version: 3, Caller: routing.Caller{Call: "call_0", To: "+34910000000"},
-		Vars: map[string]any{"vars": map[string]any{"a": 1.0}, "digits": "12", "rep": map[string]any{"name": "ben"}}}
+	run := routing.Run{
+		Flow: "x", Version: 3, Caller: routing.Caller{Call: "call_0", To: "+34910000000"},
+		Vars: map[string]any{"vars": map[string]any{"a": 1.0}, "digits": "12", "rep": map[string]any{"name": "ben"}},
+	}
 	s := routing.Scope(run, time.Date(2026, 11, 3, 9, 5, 0, 0, time.UTC))
 	for src, want := range map[string]bool{
 		`call.version == 3 and call.flow == "x" and call.id == "call_0"`: true, `caller.withheld`: true,

@@ -1,6 +1,9 @@
 package routing
 
-import "time"
+import (
+	"maps"
+	"time"
+)
 
 // The nodes that bring people to the phone: dial, queue and callback.
 
@@ -83,9 +86,7 @@ func (q *queue) prepare(*Flow) {
 
 func (q *queue) ask(w *walk, n *node) Command {
 	exits := make(map[string]string, len(q.ExitKeys))
-	for k, v := range q.ExitKeys {
-		exits[k] = v
-	}
+	maps.Copy(exits, q.ExitKeys)
 	return Queue{Node: n.id, Queue: q.Queue, Priority: q.urgency(w), MaxWait: q.MaxWaitS.duration(), ExitKeys: exits}
 }
 

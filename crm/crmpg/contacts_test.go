@@ -66,9 +66,15 @@ func TestContacts(t *testing.T) {
 			f    crm.ContactFilter
 			want int
 		}{
-			{crm.ContactFilter{}, 1}, {crm.ContactFilter{Text: "fIRs"}, 1}, {crm.ContactFilter{Text: "firm"}, 1},
-			{crm.ContactFilter{Text: "600000"}, 1}, {crm.ContactFilter{Text: "100%"}, 1}, {crm.ContactFilter{Text: "1%0"}, 0},
-			{crm.ContactFilter{Owner: "ann", Tag: "vip"}, 1}, {crm.ContactFilter{Owner: "bob"}, 0}, {crm.ContactFilter{Tag: "es"}, 0},
+			{crm.ContactFilter{}, 1},
+			{crm.ContactFilter{Text: "fIRs"}, 1},
+			{crm.ContactFilter{Text: "firm"}, 1},
+			{crm.ContactFilter{Text: "600000"}, 1},
+			{crm.ContactFilter{Text: "100%"}, 1},
+			{crm.ContactFilter{Text: "1%0"}, 0},
+			{crm.ContactFilter{Owner: "ann", Tag: "vip"}, 1},
+			{crm.ContactFilter{Owner: "bob"}, 0},
+			{crm.ContactFilter{Tag: "es"}, 0},
 			{crm.ContactFilter{After: saved.ID}, 0},
 		} {
 			if cs, err := s.Contacts(t.Context(), c.f); err != nil || len(cs) != c.want {

@@ -54,15 +54,23 @@ func TestAnswers(t *testing.T) {
 		after      time.Duration
 		gone       bool
 	}{
-		{status: 200}, {status: 201}, {status: 204},
+		{status: 200},
+		{status: 201},
+		{status: 204},
 		{status: 429, as: &limited, after: 30 * time.Second},
 		{status: 429, retryAfter: "120", as: &limited, after: 2 * time.Minute},
 		{status: 429, retryAfter: "-5", as: &limited, after: time.Second},
 		{status: 429, retryAfter: "99999999999", as: &limited, after: 30 * time.Second}, // beyond an int on small machines, or a day
 		{status: 503, retryAfter: now.Add(time.Hour).Format(http.TimeFormat), as: &limited, after: time.Hour},
-		{status: 503, as: &transient}, {status: 500, as: &transient}, {status: 502, as: &transient}, {status: 408, as: &transient},
+		{status: 503, as: &transient},
+		{status: 500, as: &transient},
+		{status: 502, as: &transient},
+		{status: 408, as: &transient},
 		{status: 410, as: &refused, gone: true},
-		{status: 400, as: &refused}, {status: 401, as: &refused}, {status: 404, as: &refused}, {status: 422, as: &refused},
+		{status: 400, as: &refused},
+		{status: 401, as: &refused},
+		{status: 404, as: &refused},
+		{status: 422, as: &refused},
 		{status: 302, as: &refused},
 	} {
 		t.Run(strconv.Itoa(c.status)+" "+c.retryAfter, func(t *testing.T) {

@@ -14,6 +14,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/callyard/callyard/crm"
 	"github.com/callyard/callyard/crm/contacts"
 	"github.com/callyard/callyard/crm/crmpg"
@@ -30,7 +32,6 @@ import (
 	"github.com/callyard/callyard/parking/parkingpg"
 	"github.com/callyard/callyard/queues/queuespg"
 	"github.com/callyard/callyard/routing/routingpg"
-	"github.com/prometheus/client_golang/prometheus"
 )
 
 // App is a running node.
@@ -144,7 +145,17 @@ func (a *App) openStores(ctx context.Context) error {
 	if err := a.tidyUp(ctx); err != nil {
 		return err
 	}
-	return a.plan.Load(ctx)
+	if err := a.plan.Load(ctx); err != nil {
+		return err
+	}
+	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		a.plan.watch(run)
+	}()
+	a.onStop("plan", func(context.Context) error { cancel(); <-watched; return nil })
+	return nil
 }
 
 // tidyUp closes what a crash of this node left open: its calls are gone with
@@ -191,11 +202,13 @@ func (a *App) startMedia(context.Context) error {
 		return err
 	}
 	prompts := filepath.Join(a.cfg.DataDir, "prompts")
-	if err := os.MkdirAll(prompts, 0o755); err != nil { //nolint:gosec // sounds are no secret
+	if err := os.MkdirAll(prompts, 0o755); err != nil {
 		return fmt.Errorf("folder of prompts: %w", err)
 	}
-	a.Media, err = media.New(media.Config{IP: ip, Advertised: advertised, PortMin: a.cfg.RTP.PortMin, PortMax: a.cfg.RTP.PortMax,
-		Music: prompts, Log: a.log.With("part", "media")})
+	a.Media, err = media.New(media.Config{
+		IP: ip, Advertised: advertised, PortMin: a.cfg.RTP.PortMin, PortMax: a.cfg.RTP.PortMax,
+		Music: prompts, Log: a.log.With("part", "media"),
+	})
 	if err != nil {
 		return err
 	}
@@ -234,32 +247,37 @@ func (a *App) startCalls(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		ifaces = append(ifaces, sipua.Interface{Transport: transport, Bind: at.String(), Advertised: a.advertised(at)})
+		ifaces = append(ifaces, sipua.Interface{Transport: transport, Bind: at.String(), Advertised: a.advertised(ctx, at)})
 	}
 	var hub *callctl.Hub
-	a.SIP = sipua.New(sipua.Config{Listen: ifaces, Realm: a.cfg.SIP.Realm, Digests: a.cfg.SIP.Digests, Accounts: a.plan, Bindings: a.Agents, Node: a.cfg.Node,
-		Trunks: a.plan.Trunks, OpenMedia: openAudio(a.Media), OnCall: func(in callctl.Incoming) { hub.Incoming(in) },
-		Log: a.log.With("part", "sip"), InvitesPerS: a.cfg.SIP.CallsPerS})
-	hub = callctl.New(callctl.Config{Node: call.NodeID(a.cfg.Node), Plan: a.plan.Plan, Book: a.Book, Parking: a.Lots, Lines: a.Agents,
+	a.SIP = sipua.New(sipua.Config{
+		Listen: ifaces, Realm: a.cfg.SIP.Realm, Digests: a.cfg.SIP.Digests, Accounts: a.plan, Bindings: a.Agents, Node: a.cfg.Node,
+		Trunks: a.plan.Trunks, OpenMedia: openAudio(a.Media), OnCall: func(in callctl.Incoming) { hub.Incoming(in) }, //nolint:contextcheck // a call outlives the start
+		Log: a.log.With("part", "sip"), InvitesPerS: a.cfg.SIP.CallsPerS,
+	})
+	hub = callctl.New(callctl.Config{
+		Node: call.NodeID(a.cfg.Node), Plan: a.plan.Plan, Book: a.Book, Parking: a.Lots, Lines: a.Agents,
 		Directory: a.dir, Dialer: a.SIP, Notify: a.notify, Voicemail: filepath.Join(a.cfg.DataDir, "voicemail"), WrapUp: a.cfg.WrapUp(),
-		Log: a.log.With("part", "calls")})
+		Log: a.log.With("part", "calls"),
+	})
 	a.Hub = hub
 	if err := a.SIP.Start(ctx); err != nil {
 		return err
 	}
-	a.onStop("SIP", func(context.Context) error { a.SIP.Stop(); return nil })
-	a.onStop("calls", a.Hub.Stop) // before SIP, which says goodbye for them
+	a.onStop("SIP", func(context.Context) error { a.SIP.Stop(); return nil }) //nolint:contextcheck // its goodbyes have their own time
+	a.onStop("calls", a.Hub.Stop)                                             // before SIP, which says goodbye for them
 	return nil
 }
 
 // advertised is what peers are told of a listening address that is no address,
 // such as 0.0.0.0: that of the interface that leads outside.
-func (a *App) advertised(at netip.AddrPort) string {
+func (a *App) advertised(ctx context.Context, at netip.AddrPort) string {
 	if a.cfg.SIP.Advertise != "" || !at.Addr().IsUnspecified() {
 		return a.cfg.SIP.Advertise
 	}
 	// Connecting a UDP socket sends nothing; it asks the routing table.
-	c, err := net.Dial("udp", "192.0.2.1:9")
+	var d net.Dialer
+	c, err := d.DialContext(ctx, "udp", "192.0.2.1:9")
 	if err != nil {
 		return "127.0.0.1"
 	}
@@ -274,8 +292,10 @@ func (a *App) Setup(ctx context.Context, d setup.Document) ([]setup.Change, erro
 }
 
 func (a *App) stores() setup.Stores {
-	return setup.Stores{Lots: a.Lots, Agents: a.Agents, Routes: a.Routes, Contacts: a.Contacts,
-		Realm: a.cfg.SIP.Realm, Prompt: a.Media.Library().Has}
+	return setup.Stores{
+		Lots: a.Lots, Agents: a.Agents, Routes: a.Routes, Contacts: a.Contacts,
+		Realm: a.cfg.SIP.Realm, Prompt: a.Media.Library().Has,
+	}
 }
 
 // HTTPAddr is where the REST API listens.
@@ -291,8 +311,10 @@ func (a *App) serve(ctx context.Context, name, addr string, h http.Handler) (str
 	if err != nil {
 		return "", fmt.Errorf("%s cannot listen on %s: %w; name another with http.listen or http.ops", name, addr, err)
 	}
-	srv := &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute,
-		ErrorLog: slog.NewLogLogger(a.log.With("part", name).Handler(), slog.LevelDebug)}
+	srv := &http.Server{
+		Handler: h, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute,
+		ErrorLog: slog.NewLogLogger(a.log.With("part", name).Handler(), slog.LevelDebug),
+	}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

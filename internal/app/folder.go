@@ -34,10 +34,11 @@ func holdFolder(path string) (*folder, error) {
 		}
 		return nil, fmt.Errorf("lock %s: %w", name, err)
 	}
-	if err := f.Truncate(0); err == nil {
-		_, err = f.WriteAt(fmt.Appendf(nil, "%d\n", os.Getpid()), 0)
+	if err := f.Truncate(0); err != nil {
+		_ = f.Close()
+		return nil, fmt.Errorf("data folder: %w", err)
 	}
-	if err != nil {
+	if _, err := f.WriteAt(fmt.Appendf(nil, "%d\n", os.Getpid()), 0); err != nil {
 		_ = f.Close()
 		return nil, fmt.Errorf("data folder: %w", err)
 	}

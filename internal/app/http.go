@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"strings"
 	"time"
 
@@ -37,12 +36,11 @@ func (a *App) startHTTP(ctx context.Context) error {
 		a.feed(run, feed)
 	}()
 	ledger := analyticspg.New(a.DB)
-	api := httpapi.New(httpapi.Deps{
+	api := httpapi.New(httpapi.Deps{ //nolint:contextcheck // a request has its own
 		Live: a.Hub, Lots: a.Lots, Agents: a.Agents, Routes: a.Routes, Flows: a.Routes, Contacts: a.Contacts, Outbox: a.Outbox,
 		Calls: a.Book, Jobs: a.Jobs, Keys: keys, Feed: feed,
 		Report: func(ctx context.Context, w analytics.Window, o analytics.Options) (analytics.Report, error) {
-			var events iter.Seq2[call.Event, error] = ledger.Events(ctx, w)
-			return analytics.Summarize(events, w, o)
+			return analytics.Summarize(ledger.Events(ctx, w), w, o)
 		},
 		Setup: a.Setup, Changed: a.plan.Changed,
 		Known: func(ctx context.Context) (routing.Known, error) { return setup.KnownTo(ctx, a.stores()) },
@@ -89,17 +87,23 @@ func (a *App) ready(ctx context.Context) error {
 // newMetrics registers what operators watch.
 func (a *App) newMetrics() {
 	a.metrics = prometheus.NewRegistry()
-	a.faults = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "callyard_faults_mended_total",
-		Help: "Broken invariants that the checker found and mended."}, []string{"part", "what"})
-	a.attempts = prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "callyard_job_lateness_seconds",
-		Help: "From when a job was due until it began.", Buckets: []float64{.005, .01, .025, .05, .1, .25, 1, 5, 30}}, []string{"kind"})
+	a.faults = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "callyard_faults_mended_total",
+		Help: "Broken invariants that the checker found and mended.",
+	}, []string{"part", "what"})
+	a.attempts = prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name: "callyard_job_lateness_seconds",
+		Help: "From when a job was due until it began.", Buckets: []float64{.005, .01, .025, .05, .1, .25, 1, 5, 30},
+	}, []string{"kind"})
 	gauge := func(name, help string, f func() float64) {
 		a.metrics.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, f))
 	}
 	a.metrics.MustRegister(a.faults, a.attempts)
 	for _, state := range []string{"routing", "parked", "queued", "talking"} {
-		a.metrics.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "callyard_calls",
-			Help: "Live calls of this node by what they are doing.", ConstLabels: prometheus.Labels{"state": state}},
+		a.metrics.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "callyard_calls",
+			Help: "Live calls of this node by what they are doing.", ConstLabels: prometheus.Labels{"state": state},
+		},
 			func() float64 { return a.countCalls(state) }))
 	}
 	gauge("callyard_media_ports", "Open RTP ports.", func() float64 { return float64(a.Media.Ports()) })

@@ -31,9 +31,8 @@ type planner struct {
 	routes *routingpg.Store
 	log    *slog.Logger
 
-	plan   atomic.Pointer[callctl.Plan]
-	onLoad atomic.Pointer[func(*callctl.Plan)]
-	mu     sync.Mutex // one load at a time, so that an older one does not win
+	plan atomic.Pointer[callctl.Plan]
+	mu   sync.Mutex // one load at a time, so that an older one does not win
 }
 
 // Plan is the plan as of now.
@@ -71,9 +70,6 @@ func (p *planner) Load(ctx context.Context) error {
 		return fmt.Errorf("read the configuration: %w", err)
 	}
 	p.plan.Store(plan)
-	if f := p.onLoad.Load(); f != nil {
-		(*f)(plan)
-	}
 	return nil
 }
 

@@ -45,8 +45,10 @@ func (c *Call) step(park parking.Park, n int) {
 			switch {
 			case c.ended || c.stay == nil || c.stay.park.ID != park.ID || c.stay.leaving || c.busy():
 				c.stepResult(park.ID, n, "claimed", nil)
-			case err != nil:
+			case err != nil && s.OnUnknown == "skip":
 				c.stepResult(park.ID, n, "unknown", map[string]any{"error": err.Error()})
+			case err != nil: // a CRM that is away never stops escalation
+				c.rung(n, s)
 			case !holds:
 				c.stepResult(park.ID, n, "skipped", map[string]any{"when": s.When})
 			default:
@@ -89,12 +91,20 @@ func (c *Call) when(s parking.Step, then func(bool, error)) {
 		then(eval())
 		return
 	}
+	var away error
 	c.fork(freshWithin+time.Second, func(ctx context.Context) {
-		found, err := c.hub.cfg.Directory.Find(ctx, c.from.Number, freshWithin)
-		if err == nil && (found.Outcome == crm.One || found.Outcome == crm.Many) {
+		var found crm.Result
+		found, away = c.hub.cfg.Directory.Find(ctx, c.from.Number, freshWithin)
+		if away == nil && (found.Outcome == crm.One || found.Outcome == crm.Many) {
 			c.mb.post(func() { c.record = &found.Best }) // before then: posts are in order
 		}
-	}, func() { then(eval()) })
+	}, func() {
+		if away != nil && c.record == nil {
+			then(false, away)
+			return
+		}
+		then(eval())
+	})
 }
 
 // scope is what expressions of the ladder read.

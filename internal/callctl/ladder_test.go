@@ -226,6 +226,23 @@ func TestLadder(t *testing.T) {
 			r.is("results", r.results(r.book.lastBegun()), []string{"offer:skipped", "offer:answered"})
 		})
 	})
+	t.Run("a CRM that is away stops no step, unless the step says so", func(t *testing.T) {
+		story(t, func(r *rig) {
+			r.flow(`"in": {"type": "park", "cfg": {"lot": "sales", "ladder": [
+				{"after_s": 10, "do": "offer", "to": "agent:bea", "when": "crm.tier == \"gold\"", "on_unknown": "skip"},
+				{"after_s": 40, "do": "offer", "to": "agent:carl", "when": "crm.tier == \"gold\""},
+				{"after_s": 90, "do": "goto", "outcome": "expired"}]}, "on": {"retrieved": "bye", "default": "vm"}},` + voicemail)
+			r.crmAway = errDown
+			r.phone.has("carl", answersAfter(time.Second))
+			p := r.calls()
+			r.pass(45 * time.Second)
+			r.is("bea was rung", len(r.phone.calls("bea")), 0)
+			r.talking(p, r.phone.calls("carl")[0])
+			p.hangUp()
+			r.pass(time.Second)
+			r.is("results", r.results(r.book.lastBegun()), []string{"offer:unknown", "offer:answered"})
+		})
+	})
 	t.Run("a bounced call keeps its place in line", func(t *testing.T) {
 		story(t, func(r *rig) {
 			r.serve(queues.Queue{Name: "desk"}, "bea")

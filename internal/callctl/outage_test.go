@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/callyard/callyard/internal/call"
-	"github.com/callyard/callyard/internal/callctl"
 	"github.com/callyard/callyard/parking"
 	"github.com/callyard/callyard/queues"
 )
@@ -196,7 +195,6 @@ func TestStop(t *testing.T) {
 	t.Run("does not wait longer than it may", func(t *testing.T) {
 		story(t, func(r *rig) {
 			p, _ := r.parkedCall()
-			r.db.set(func(d *database) { d.slow["release"] = 0 })
 			p.bye = 30 * time.Second
 			ctx, cancel := context.WithTimeout(r.t.Context(), time.Second)
 			defer cancel()
@@ -269,5 +267,3 @@ func TestPanic(t *testing.T) {
 		})
 	})
 }
-
-var _ callctl.Dialer = (*exchange)(nil)

@@ -46,7 +46,10 @@ type referral struct {
 	results []int
 }
 
-var _ callctl.Leg = (*phone)(nil)
+var (
+	_ callctl.Leg    = (*phone)(nil)
+	_ callctl.Dialer = (*exchange)(nil)
+)
 
 func (p *phone) ID() call.LegID        { return p.id }
 func (p *phone) Remote() callctl.Party { return p.remote }

@@ -36,6 +36,7 @@ type rig struct {
 	mu      sync.Mutex
 	crm     map[call.Number]crm.Record
 	crmBomb bool
+	crmAway error
 	numbers map[call.Number]string
 	flows   map[string]*routing.Flow
 	jobs    []job.Job
@@ -185,6 +186,9 @@ func (r *rig) Find(_ context.Context, n call.Number, _ time.Duration) (crm.Resul
 	defer r.mu.Unlock()
 	if r.crmBomb {
 		panic("directory")
+	}
+	if r.crmAway != nil {
+		return crm.Result{}, r.crmAway
 	}
 	if rec, ok := r.crm[n]; ok {
 		return crm.Result{Outcome: crm.One, Best: rec}, nil

@@ -155,8 +155,12 @@ func (c *Call) rang(r *round, l Leg) {
 func (c *Call) won(r *round, l Leg) {
 	agent := r.legs[l.ID()].agent
 	by := call.Actor{User: agent, Device: l.Remote().Device, Via: r.via}
-	if r.closed || (c.talk != nil && c.talk.bounce == nil && r.handOver == nil) {
-		c.drop(r, l, call.Elsewhere, "") // its 200 crossed our CANCEL
+	switch {
+	case r.closed: // its 200 crossed our CANCEL; why it was cancelled stands
+		l.Hangup(call.Elsewhere, "")
+		return
+	case c.talk != nil && c.talk.bounce == nil && r.handOver == nil:
+		c.drop(r, l, call.Elsewhere, "")
 		return
 	}
 	if c.whenPut(func() {

@@ -226,10 +226,10 @@ func (b *book) End(ctx context.Context, c callctl.Closing, facts ...call.Event) 
 		return err
 	}
 	b.mu.Lock()
-	defer b.mu.Unlock()
 	b.closed = append(b.closed, c)
 	b.facts = append(b.facts, facts...)
 	b.endings[c.ID]++
+	b.mu.Unlock() // the stores write to this book
 	b.r.parks.CallEnded(c.ID, c.At)
 	b.r.lines.CallEnded(c.ID, c.At)
 	return nil

@@ -58,7 +58,7 @@ func (c *command) showChanges(changes []setup.Change) error {
 	}
 	w := tabwriter.NewWriter(c.Out, 0, 0, 2, ' ', 0)
 	for _, ch := range changes {
-		fmt.Fprintf(w, "%s\t%s\t%s\n", ch.Action, ch.Kind, ch.Name)
+		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\n", ch.Action, ch.Kind, ch.Name)
 	}
 	if err := w.Flush(); err != nil {
 		return err

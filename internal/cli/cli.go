@@ -55,7 +55,7 @@ const (
 // exit code. The end of ctx is a wish to stop.
 func Run(ctx context.Context, args []string, o Options) int {
 	c := &command{Options: o}
-	root := c.root()
+	root := c.root() //nolint:contextcheck // commands take theirs from cobra, which is given ctx
 	root.SetArgs(args)
 	root.SetOut(o.Out)
 	root.SetErr(o.Err)
@@ -67,10 +67,10 @@ func Run(ctx context.Context, args []string, o Options) int {
 	case errors.Is(err, errSaid):
 		return Failure
 	case errors.As(err, &misuse):
-		fmt.Fprintf(o.Err, "callyard: %v\nSee '%s --help'.\n", err, misuse.command)
+		_, _ = fmt.Fprintf(o.Err, "callyard: %v\nSee '%s --help'.\n", err, misuse.command)
 		return Misuse
 	}
-	fmt.Fprintf(o.Err, "callyard: %v\n", err)
+	_, _ = fmt.Fprintf(o.Err, "callyard: %v\n", err)
 	return Failure
 }
 
@@ -160,7 +160,7 @@ func exactly(names ...string) cobra.PositionalArgs {
 func (c *command) json() bool { return c.format == "json" }
 
 // printf prints a result.
-func (c *command) printf(format string, args ...any) { fmt.Fprintf(c.Out, format, args...) }
+func (c *command) printf(format string, args ...any) { _, _ = fmt.Fprintf(c.Out, format, args...) }
 
 // printJSON prints a result as indented JSON.
 func (c *command) printJSON(v any) error {

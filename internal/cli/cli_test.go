@@ -230,7 +230,7 @@ func TestServe(t *testing.T) {
 	})
 
 	t.Run("a port in use is named, with who has it and another", func(t *testing.T) {
-		l, err := net.ListenPacket("udp", "127.0.0.1:0")
+		l, err := (&net.ListenConfig{}).ListenPacket(t.Context(), "udp", "127.0.0.1:0")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -453,7 +453,7 @@ func TestParked(t *testing.T) {
 	})
 
 	t.Run("no hub", func(t *testing.T) {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+		l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -101,7 +101,7 @@ func hubOf(dir string) int {
 	}
 	defer func() { _ = f.Close() }()
 	// A shared lock, given back at once: only a hub's exclusive one refuses it.
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB); !errors.Is(err, syscall.EWOULDBLOCK) { //nolint:gosec // a descriptor fits
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB); !errors.Is(err, syscall.EWOULDBLOCK) {
 		return 0
 	}
 	b, _ := os.ReadFile(name) //nolint:gosec // see above
@@ -252,7 +252,7 @@ func rtpRange(ctx context.Context, cfg config.Config) finding {
 	taken := 0
 	var last error
 	for range tries {
-		n := cfg.RTP.PortMin + rand.IntN(size) //nolint:gosec // any sample will do
+		n := cfg.RTP.PortMin + rand.IntN(size)
 		if _, err := netip.ParseAddr(ip); err != nil {
 			return finding{"RTP ports", "fail", "rtp.ip: " + err.Error(), "name an address of this machine in rtp.ip (CALLYARD_RTP__IP)"}
 		}

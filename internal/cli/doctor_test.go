@@ -39,7 +39,7 @@ func TestDoctor(t *testing.T) {
 	})
 
 	t.Run("a port in use fails and has a cure", func(t *testing.T) {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+		l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -186,16 +186,15 @@ first, unless somebody else changes it at the same moment.`,
 
 // parseFindings are the faults of a document that is no flow at all.
 func parseFindings(err error) []routing.Finding {
-	var p *routing.ParseError
-	if errors.As(err, &p) {
+	if p, ok := errors.AsType[*routing.ParseError](err); ok {
 		return p.Findings
 	}
 	return []routing.Finding{{Severity: routing.Error, Message: fmt.Sprint(err)}}
 }
 
 func isStatus(err error, status int) bool {
-	var p *client.Problem
-	return errors.As(err, &p) && p.Status == status
+	p, ok := errors.AsType[*client.Problem](err)
+	return ok && p.Status == status
 }
 
 // ifMatch guards a change: nothing there yet, or the state that was read (RFC 9110 §13.1).

@@ -117,14 +117,14 @@ func (c *command) showParked(list []parkedCall, watch bool) error {
 
 func parkedTable(w io.Writer, list []parkedCall) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "SLOT\tLOT\tCALLER\tWAITING\tNEXT\tTAKEN BY\tNOTE")
+	_, _ = fmt.Fprintln(t, "SLOT\tLOT\tCALLER\tWAITING\tNEXT\tTAKEN BY\tNOTE")
 	for _, p := range list {
 		age := time.Duration(p.AgeMS) * time.Millisecond
 		by := "-"
 		if p.Claimed != nil {
 			by = cmp.Or(p.Claimed.User, "somebody")
 		}
-		fmt.Fprintf(t, "%d\t%s\t%s\t%s\t%s\t%s\t%s\n", p.Slot, p.Lot, strings.TrimSpace(p.From+" "+p.Name), minutes(age), p.next(age), by, cmp.Or(p.Note, "-"))
+		_, _ = fmt.Fprintf(t, "%d\t%s\t%s\t%s\t%s\t%s\t%s\n", p.Slot, p.Lot, strings.TrimSpace(p.From+" "+p.Name), minutes(age), p.next(age), by, cmp.Or(p.Note, "-"))
 	}
 	return t.Flush()
 }

@@ -62,6 +62,7 @@ is http.listen) and by the flags below, the later winning.`,
 
 // run starts a hub, lets ready say that it runs, waits for ctx and stops it.
 func (c *command) run(ctx context.Context, cfg config.Config, ready func(context.Context, Hub) error) error {
+	cfg.Version = c.Version
 	if err := portsFree(ctx, cfg); err != nil {
 		return err
 	}

@@ -34,7 +34,7 @@ type Events struct {
 // Events opens the stream of events. What happens after it has returned is in it.
 func (c *Client) Events(ctx context.Context) (*Events, error) {
 	ctx, cancel := context.WithCancel(ctx)
-	res, err := c.send(ctx, Request{Path: "/v1/events", Header: http.Header{"Accept": {"text/event-stream"}}})
+	res, err := c.send(ctx, Request{Path: "/v1/events", Header: http.Header{"Accept": {"text/event-stream"}}}) //nolint:bodyclose // Close does
 	if err != nil {
 		cancel()
 		return nil, err
@@ -42,7 +42,7 @@ func (c *Client) Events(ctx context.Context) (*Events, error) {
 	lines := bufio.NewScanner(res.Body)
 	lines.Buffer(make([]byte, 64<<10), 16<<20) // a snapshot is one line
 	e := &Events{body: res.Body, lines: lines, cancel: cancel}
-	if _, _, err := e.block(); err != nil { // the snapshot
+	if _, err := e.block(); err != nil { // the snapshot
 		e.Close()
 		return nil, err
 	}
@@ -58,7 +58,7 @@ func (e *Events) Close() {
 // Next waits for the next fact.
 func (e *Events) Next() (Fact, error) {
 	for {
-		_, data, err := e.block()
+		data, err := e.block()
 		if err != nil {
 			return Fact{}, err
 		}
@@ -73,28 +73,24 @@ func (e *Events) Next() (Fact, error) {
 
 // block reads up to the empty line that ends an event. Comments keep the
 // connection open and are passed over.
-func (e *Events) block() (event, data string, err error) {
+func (e *Events) block() (data string, err error) {
 	var lines []string
 	for e.lines.Scan() {
 		line := e.lines.Text()
 		if line == "" {
 			if len(lines) > 0 {
-				return event, strings.Join(lines, "\n"), nil
+				return strings.Join(lines, "\n"), nil
 			}
-			event = ""
 			continue
 		}
 		field, value, _ := strings.Cut(line, ":")
 		value = strings.TrimPrefix(value, " ")
-		switch field {
-		case "event":
-			event = value
-		case "data":
+		if field == "data" {
 			lines = append(lines, value)
 		}
 	}
 	if err := e.lines.Err(); err != nil {
-		return "", "", fmt.Errorf("%w (%w)", ErrStreamEnded, err)
+		return "", fmt.Errorf("%w (%w)", ErrStreamEnded, err)
 	}
-	return "", "", ErrStreamEnded
+	return "", ErrStreamEnded
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
 	"github.com/callyard/callyard/internal/call"
@@ -58,9 +59,9 @@ const (
 func Place(ctx context.Context, st State, sc Script, tell Teller) (Result, error) {
 	ctx, cancel := context.WithTimeout(ctx, longest)
 	defer cancel()
-	events, err := (&client.Client{URL: st.URL, Key: st.Key}).Events(ctx)
+	events, err := follow(ctx, &client.Client{URL: st.URL, Key: st.Key})
 	if err != nil {
-		return Result{}, notRunning(err)
+		return Result{}, err
 	}
 	defer events.Close()
 	caller, err := softphone.New(softphone.Config{Hub: st.SIP, User: sc.From, Display: "Demo caller", ToneHz: callerTone})
@@ -69,7 +70,7 @@ func Place(ctx context.Context, st State, sc Script, tell Teller) (Result, error
 	}
 	defer func() { _ = caller.Close() }()
 	p := &play{Script: sc, state: st, tell: tell, caller: caller, do: make(chan func(), 64), over: make(chan struct{})}
-	defer p.end()
+	defer p.end(context.WithoutCancel(ctx))
 	if sc.AbandonAfter == 0 {
 		if err := p.enterRep(ctx); err != nil {
 			return Result{}, err
@@ -86,13 +87,27 @@ func Place(ctx context.Context, st State, sc Script, tell Teller) (Result, error
 	return p.run(ctx, events)
 }
 
-// notRunning turns "nobody answers" into what to do about it.
-func notRunning(err error) error {
-	var gone *client.UnreachableError
-	if errors.As(err, &gone) {
-		return ErrNotRunning
+// follow opens the stream of events. A hub that has just started asks for a
+// moment's patience (503).
+func follow(ctx context.Context, hub *client.Client) (*client.Events, error) {
+	for deadline := time.Now().Add(setUp); ; {
+		events, err := hub.Events(ctx)
+		var gone *client.UnreachableError
+		var no *client.Problem
+		switch {
+		case err == nil:
+			return events, nil
+		case errors.As(err, &gone):
+			return nil, ErrNotRunning
+		case !errors.As(err, &no) || no.Status != http.StatusServiceUnavailable || time.Now().After(deadline):
+			return nil, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(100 * time.Millisecond):
+		}
 	}
-	return err
 }
 
 // play is a call being played. One goroutine owns it; others post to do.
@@ -161,12 +176,12 @@ func (p *play) enterRep(ctx context.Context) error {
 }
 
 // end takes the phones away.
-func (p *play) end() {
+func (p *play) end(ctx context.Context) {
 	close(p.over)
 	if p.rep == nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
 	_ = p.rep.Unregister(ctx) // it would lapse by itself
 	_ = p.rep.Close()

@@ -2,9 +2,13 @@ package demo
 
 import (
 	"errors"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"strings"
 	"testing"
+
+	"github.com/callyard/callyard/internal/client"
 )
 
 func TestState(t *testing.T) {
@@ -67,6 +71,33 @@ func TestState(t *testing.T) {
 			t.Fatal(err)
 		}
 		if _, err := Running(dir); err == nil || !strings.Contains(err.Error(), "remove the file") {
+			t.Errorf("%v", err)
+		}
+	})
+}
+
+func TestFollow(t *testing.T) {
+	t.Run("a hub that is just starting is waited for", func(t *testing.T) {
+		asked := 0
+		hub := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			if asked++; asked < 3 {
+				w.WriteHeader(http.StatusServiceUnavailable)
+				return
+			}
+			_, _ = w.Write([]byte("event: snapshot\ndata: {}\n\n"))
+		}))
+		defer hub.Close()
+		events, err := follow(t.Context(), &client.Client{URL: hub.URL})
+		if err != nil {
+			t.Fatal(err)
+		}
+		events.Close()
+	})
+
+	t.Run("a hub that is gone is no running demo", func(t *testing.T) {
+		hub := httptest.NewServer(http.NotFoundHandler())
+		hub.Close()
+		if _, err := follow(t.Context(), &client.Client{URL: hub.URL}); !errors.Is(err, ErrNotRunning) {
 			t.Errorf("%v", err)
 		}
 	})

@@ -40,7 +40,7 @@ func Tell(f client.Fact) string {
 	case call.ParkReminded, call.ParkStep:
 		return "ladder: " + step(f)
 	case call.ParkStepResult:
-		return "ladder: " + strings.ReplaceAll(text(f, "do"), "_", " ") + ": " + strings.ReplaceAll(text(f, "result"), "_", " ")
+		return "ladder: " + text(f, "do") + ": " + result(text(f, "result"))
 	case call.Dialled:
 		return fmt.Sprintf("%s's phone is rung (%s)", who, f.Actor.Via)
 	case call.ParkClaimed:
@@ -60,7 +60,7 @@ func Tell(f client.Fact) string {
 	case call.QueueLeft:
 		return "leaves queue " + f.Queue + ": " + text(f, "outcome")
 	case call.OfferMissed:
-		return fmt.Sprintf("%s did not answer: %s", who, strings.ReplaceAll(text(f, "why"), "_", " "))
+		return who + " " + missed(text(f, "why"))
 	case call.Connected:
 		return fmt.Sprintf("%s and the caller talk", who)
 	case call.Parted:
@@ -75,6 +75,28 @@ func Tell(f client.Fact) string {
 		call.Notified, call.Recorded, call.OfferMade, call.OfferAnswered, call.OfferWithdrew:
 	}
 	return ""
+}
+
+// result is what came of a rung.
+func result(s string) string {
+	switch s {
+	case "no_parker", "nobody":
+		return "nobody to ask"
+	case "unavailable":
+		return "no phone answered"
+	}
+	return strings.ReplaceAll(s, "_", " ")
+}
+
+// missed is why an agent did not get an offered call.
+func missed(why string) string {
+	switch why {
+	case "unreachable":
+		return "has no phone registered"
+	case "withdrawn":
+		return "is not needed any more"
+	}
+	return "did not answer: " + strings.ReplaceAll(why, "_", " ")
 }
 
 // step is a rung of the ladder in words.

@@ -74,7 +74,7 @@ func (a *api) stream(_ context.Context, in *listening) (*huma.StreamResponse, er
 	if err != nil {
 		return nil, &Problem{Status: http.StatusServiceUnavailable, Code: "starting", Detail: "events are not to be had yet", headers: retryAfter("1")}
 	}
-	return &huma.StreamResponse{Body: func(ctx huma.Context) {
+	return &huma.StreamResponse{Body: func(ctx huma.Context) { //nolint:contextcheck // huma.Context carries the request's
 		defer a.Feed.leave(c)
 		s := &stream{api: a, in: *in, out: http.NewResponseController(unwrap(ctx).Writer), w: ctx}
 		if err := s.run(ctx.Context(), c); err != nil && ctx.Context().Err() == nil {

@@ -36,7 +36,7 @@ func (h *hub) listen(query, lastID string) *listener {
 		if lastID != "" {
 			req.Header.Set("Last-Event-ID", lastID)
 		}
-		res, err := http.DefaultClient.Do(req)
+		res, err := http.DefaultClient.Do(req) // closed by stop, or below
 		if err != nil {
 			h.t.Fatal(err)
 		}

@@ -100,11 +100,13 @@ func (e *Engine) Start() error {
 		return nil
 	}
 	cpus := runtime.GOMAXPROCS(0)
-	n, err := network(newPlain()), error(nil)
+	var n network = newPlain()
 	if !e.cfg.Portable {
-		if n, err = newFast(cpus); err != nil {
+		fast, err := newFast(cpus)
+		if err != nil {
 			return fmt.Errorf("start media readers: %w", err)
 		}
+		n = fast
 	}
 	e.network, e.stop, e.started = n, make(chan struct{}), e.cfg.Clock()
 	e.wheels, e.drained = nil, false

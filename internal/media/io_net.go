@@ -35,7 +35,7 @@ func (n *plain) stop() {
 	n.sockets = map[*plainSocket]struct{}{}
 	n.mu.Unlock()
 	for s := range open {
-		_ = s.UDPConn.Close()
+		_ = s.Close()
 	}
 	n.readers.Wait()
 }
@@ -68,5 +68,5 @@ func (s *plainSocket) close() {
 	s.network.mu.Lock()
 	delete(s.network.sockets, s)
 	s.network.mu.Unlock()
-	_ = s.UDPConn.Close()
+	_ = s.Close()
 }

@@ -24,9 +24,9 @@ type announcer struct {
 	done chan struct{}
 }
 
-func newAnnouncer(pool *pgxpool.Pool, log *slog.Logger) *announcer {
+func newAnnouncer(ctx context.Context, pool *pgxpool.Pool, log *slog.Logger) *announcer {
 	a := &announcer{pool: pool, log: log, wake: make(chan struct{}, 1), quit: make(chan struct{}), done: make(chan struct{})}
-	go a.run()
+	go a.run(ctx)
 	return a
 }
 
@@ -37,7 +37,7 @@ func (a *announcer) poke() {
 	}
 }
 
-func (a *announcer) run() {
+func (a *announcer) run(ctx context.Context) {
 	defer close(a.done)
 	for {
 		select {
@@ -45,8 +45,8 @@ func (a *announcer) run() {
 			return
 		case <-a.wake:
 		}
-		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
-		if _, err := a.pool.Exec(ctx, `select pg_notify($1, '')`, LedgerChannel); err != nil {
+		soon, cancel := context.WithTimeout(ctx, 2*time.Second)
+		if _, err := a.pool.Exec(soon, `select pg_notify($1, '')`, LedgerChannel); err != nil {
 			a.log.Debug("ledger not announced; readers poll", "err", err)
 		}
 		cancel()

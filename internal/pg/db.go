@@ -61,7 +61,7 @@ func Open(ctx context.Context, url string, log *slog.Logger) (*DB, error) {
 		pool.Close()
 		return nil, fmt.Errorf("job queue: %w", err)
 	}
-	return &DB{Pool: pool, log: log, jobs: inserter, announcer: newAnnouncer(pool, log)}, nil
+	return &DB{Pool: pool, log: log, jobs: inserter, announcer: newAnnouncer(context.WithoutCancel(ctx), pool, log)}, nil
 }
 
 // Close ends all connections.

@@ -219,7 +219,7 @@ func (a *authenticator) fresh(nonce string, ip netip.Addr) (fresh, ours bool) {
 
 // made is when a nonce was made, by its first bytes.
 func made(b []byte) time.Time {
-	return time.UnixMilli(int64(binary.BigEndian.Uint64(b[:8]))) //nolint:gosec // what we wrote ourselves, or the seal is wrong
+	return time.UnixMilli(int64(binary.BigEndian.Uint64(b[:8]))) // what we wrote ourselves, or the seal is wrong
 }
 
 // forget drops the counts of nonces that are stale by now.

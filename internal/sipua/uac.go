@@ -2,6 +2,7 @@ package sipua
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"time"
 
@@ -71,7 +72,8 @@ func presentation(inv callctl.Invitation, host string) []sip.Header {
 			sip.NewHeader("Alert-Info", "<http://"+host+">;info=alert-autoanswer;delay=0"))
 	}
 	if inv.Ring > 0 {
-		hs = append(hs, sip.NewHeader("Expires", strconv.Itoa(max(1, int(inv.Ring.Seconds())))))
+		// Rounded up: the phone's own limit must not come before ours.
+		hs = append(hs, sip.NewHeader("Expires", strconv.Itoa(int(math.Ceil(inv.Ring.Seconds())))))
 	}
 	return hs
 }

@@ -278,5 +278,5 @@ func asserted(p callctl.Party, host string) sip.Header {
 // retryAfter asks to come back between two numbers of seconds from now, spread
 // so that not all come back at once.
 func retryAfter(from, to int) sip.Header {
-	return sip.NewHeader("Retry-After", strconv.Itoa(from+rand.IntN(to-from+1))) //nolint:gosec // no secret
+	return sip.NewHeader("Retry-After", strconv.Itoa(from+rand.IntN(to-from+1)))
 }

@@ -15,7 +15,7 @@ type Address struct {
 
 func parseAddress(s string) Address {
 	var a Address
-	params := ""
+	var params string
 	if before, after, ok := strings.Cut(s, "<"); ok {
 		a.Display = strings.ReplaceAll(strings.Trim(strings.TrimSpace(before), `"`), `\"`, `"`)
 		a.URI, params, _ = strings.Cut(after, ">")

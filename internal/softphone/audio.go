@@ -60,8 +60,8 @@ func openAudio(ip string, codecs []codec) (*audio, error) {
 		if err != nil {
 			return nil, fmt.Errorf("open audio on %s: %w", ip, err)
 		}
-		if c.LocalAddr().(*net.UDPAddr).Port%2 != 0 {
-			c.Close()
+		if at, ok := c.LocalAddr().(*net.UDPAddr); !ok || at.Port%2 != 0 {
+			_ = c.Close()
 			continue
 		}
 		return &audio{
@@ -79,7 +79,7 @@ func (a *audio) close() {
 	a.finish()
 	a.bell.ring()
 	a.mu.Unlock()
-	a.conn.Close()
+	_ = a.conn.Close()
 }
 
 // offer is a new offer; holding says whether it asks the other side to be quiet.
@@ -231,16 +231,15 @@ func (a *audio) sendFrame() {
 	}
 	payload := make([]byte, frameSize)
 	for i := range payload {
-		switch {
-		case a.sound == nil:
+		if a.sound == nil {
 			payload[i] = a.codec.silence
-		default:
-			payload[i] = a.codec.encode(a.sound[a.at])
-			if a.at++; a.at == len(a.sound) {
-				a.at = 0
-				if !a.loop {
-					a.finish()
-				}
+			continue
+		}
+		payload[i] = a.codec.encode(a.sound[a.at])
+		if a.at++; a.at == len(a.sound) {
+			a.at = 0
+			if !a.loop {
+				a.finish()
 			}
 		}
 	}

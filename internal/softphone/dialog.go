@@ -3,6 +3,7 @@ package softphone
 import (
 	"context"
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 )
@@ -169,9 +170,7 @@ func (d *Dialog) WaitHeld(ctx context.Context, on bool) error {
 
 // note keeps the fields of a message from the far end. The lock is held.
 func (d *Dialog) note(m *Message) {
-	for name, values := range m.Header {
-		d.seen[name] = values
-	}
+	maps.Copy(d.seen, m.Header)
 }
 
 // request is a new request within the dialog, without CSeq. The lock is held.

@@ -173,8 +173,7 @@ func (h *hearing) segments(since time.Time) []Segment {
 // run is how many of the last windows fit, without a break, since a moment.
 func (h *hearing) run(since time.Time, fits func(Segment) bool) int {
 	n := 0
-	for i := len(h.windows) - 1; i >= 0; i-- {
-		w := h.windows[i]
+	for i, w := range slices.Backward(h.windows) {
 		if w.From.Before(since) || !fits(w) || (n > 0 && h.windows[i+1].From.Sub(w.To) >= windowGap) {
 			break
 		}

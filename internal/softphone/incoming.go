@@ -150,7 +150,7 @@ func (d *Dialog) confirmed(tx *serverTx, m *Message) {
 	}
 }
 
-// Reject refuses the call: 486, 603, 480 …
+// Reject refuses the call: 486, 603, 480 or another.
 func (d *Dialog) Reject(status int) {
 	d.phone.mu.Lock()
 	defer d.phone.mu.Unlock()

@@ -1,7 +1,7 @@
 package softphone
 
 import (
-	"crypto/md5" //nolint:gosec // what the phone must be able to answer
+	"crypto/md5" // what the phone must be able to answer
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -22,10 +22,9 @@ type registrar struct {
 	password   string
 	granted    int
 
-	mu   sync.Mutex
-	seen []string // Expires of each accepted REGISTER
-	got  chan string
-	nc   []string
+	mu  sync.Mutex
+	got chan string
+	nc  []string
 }
 
 const nonce = "abc123"

@@ -24,7 +24,7 @@ type peer struct {
 func (p *Phone) listen() error {
 	address := net.JoinHostPort(p.cfg.LocalIP, "0")
 	if p.tcp() {
-		l, err := net.Listen("tcp", address)
+		l, err := net.Listen("tcp", address) //nolint:noctx // an address of our own: nothing to wait for
 		if err != nil {
 			return fmt.Errorf("listen on %s: %w", address, err)
 		}
@@ -32,11 +32,15 @@ func (p *Phone) listen() error {
 		p.wg.Go(p.accept)
 		return nil
 	}
-	c, err := net.ListenPacket("udp", address)
+	at, err := net.ResolveUDPAddr("udp", address)
 	if err != nil {
 		return fmt.Errorf("listen on %s: %w", address, err)
 	}
-	p.socket, p.addr = c.(*net.UDPConn), c.LocalAddr().String()
+	c, err := net.ListenUDP("udp", at)
+	if err != nil {
+		return fmt.Errorf("listen on %s: %w", address, err)
+	}
+	p.socket, p.addr = c, c.LocalAddr().String()
 	p.wg.Go(p.readDatagrams)
 	return nil
 }
@@ -72,14 +76,14 @@ func (p *Phone) accept() {
 // adopt keeps and reads a connection until it ends. The lock is held.
 func (p *Phone) adopt(c net.Conn) {
 	if p.closed {
-		c.Close()
+		_ = c.Close()
 		return
 	}
 	addr := c.RemoteAddr().String()
 	p.conns[addr] = c
 	p.wg.Go(func() {
 		p.readStream(c)
-		c.Close()
+		_ = c.Close()
 		p.mu.Lock()
 		if p.conns[addr] == c {
 			delete(p.conns, addr)
@@ -146,7 +150,7 @@ func (p *Phone) write(raw []byte, to peer) error {
 	}
 	if c == nil {
 		var err error
-		if c, err = net.DialTimeout("tcp", to.addr, 2*time.Second); err != nil {
+		if c, err = net.DialTimeout("tcp", to.addr, 2*time.Second); err != nil { //nolint:noctx // has its time
 			return fmt.Errorf("connect to %s: %w", to.addr, err)
 		}
 		p.adopt(c)

@@ -49,6 +49,7 @@ func (e *NotFoundError) Error() string { return fmt.Sprintf("there is no %s %q",
 func (e *StaleError) Error() string {
 	return fmt.Sprintf("the draft of flow %s has changed: it is now at %d", e.Flow, e.ETag)
 }
+
 func (e *LintError) Error() string {
 	errs := e.Findings.Errors()
 	s := fmt.Sprintf("flow %s is not published: %d errors", e.Flow, len(errs))

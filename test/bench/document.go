@@ -14,7 +14,7 @@ const (
 	hallOne    = "+12025550101"
 	hallTwo    = "+12025550102"
 	takeNumber = "+12025550103"
-	answers    = "+12025550104"
+	answers    = "+12025550104" // plays two seconds of a tone
 	lastNumber = "+12025550105" // the set-up's last: when it answers, all is there
 
 	hallSlots = 1000
@@ -85,7 +85,7 @@ func parks(name string) object {
 func plays(name string) object {
 	return flow(name, object{
 		"answer": node("answer", nil, "tone"),
-		"tone":   node("play", object{"prompt": "tone440", "interruptible": false}, "tone"),
+		"tone":   node("play", object{"prompt": "tone440", "interruptible": false}, "bye"),
 	})
 }
 

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -76,7 +77,7 @@ func Start(ctx context.Context, dir string, more ...string) (*Cluster, error) {
 	if err != nil {
 		return nil, fmt.Errorf("database folder %s: %w", dir, err)
 	}
-	defer starting.Close()
+	defer func() { _ = starting.Close() }()
 	if c.used, err = lock(ctx, filepath.Join(dir, "use.lock"), syscall.LOCK_SH); err != nil {
 		return nil, fmt.Errorf("database folder %s: %w", dir, err)
 	}
@@ -104,7 +105,7 @@ func (c *Cluster) PID() int { return postmaster(c.data()) }
 // Stop lets go of the cluster and shuts it down unless another process still
 // uses it. A second Stop does nothing.
 func (c *Cluster) Stop(ctx context.Context) error {
-	defer c.used.Close()
+	defer func() { _ = c.used.Close() }()
 	if err := syscall.Flock(int(c.used.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		return nil // in use, or stopped before
 	}
@@ -174,8 +175,8 @@ func (c *Cluster) start(ctx context.Context, as *syscall.Credential, more []stri
 		return err
 	}
 	program := func(name string, args ...string) *exec.Cmd {
-		cmd := exec.Command(filepath.Join(bin, name), args...) // outlives ctx
-		cmd.Dir = c.run                                        // our own folder may be closed to the other account
+		cmd := exec.CommandContext(context.WithoutCancel(ctx), filepath.Join(bin, name), args...) // outlives ctx
+		cmd.Dir = c.run                                                                           // our own folder may be closed to the other account
 		cmd.Env = append(os.Environ(), "LC_ALL=C")
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: as, Setsid: true} // ^C is for the hub, which stops us last
 		return cmd
@@ -194,9 +195,9 @@ func (c *Cluster) start(ctx context.Context, as *syscall.Credential, more []stri
 	if err != nil {
 		return fmt.Errorf("database log: %w", err)
 	}
-	defer log.Close()
+	defer func() { _ = log.Close() }()
 	args := []string{"-D", c.data(), "-c", "unix_socket_directories=" + c.run}
-	for _, s := range append(settings[:len(settings):len(settings)], more...) {
+	for _, s := range slices.Concat(settings, more) {
 		args = append(args, "-c", s)
 	}
 	crashed := c.PID() != 0 // or is stopping just now
@@ -281,7 +282,7 @@ func tail(path string) string {
 	if err != nil {
 		return err.Error()
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	if st, err := f.Stat(); err == nil {
 		_, _ = f.Seek(max(0, st.Size()-800), io.SeekStart)
 	}
