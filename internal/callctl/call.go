@@ -165,8 +165,10 @@ func (c *Call) start() {
 		name, version = c.flow.Name(), c.flow.Version()
 	}
 	o := Opening{ID: c.id, Node: c.hub.cfg.Node, Trunk: c.trunk, Agent: c.agent, From: c.from, To: c.to, Flow: name, Version: version, At: c.began}
-	first := call.Event{Call: c.id, Type: call.Offered, At: c.began, Actor: call.Actor{User: c.agent, Via: via(c.trunk)},
-		Data: map[string]any{"from": c.from.Number, "to": c.to, "trunk": c.trunk}}
+	first := call.Event{
+		Call: c.id, Type: call.Offered, At: c.began, Actor: call.Actor{User: c.agent, Via: via(c.trunk)},
+		Data: map[string]any{"from": c.from.Number, "to": c.to, "trunk": c.trunk},
+	}
 	c.book("begin", func(ctx context.Context, b Book) error { return b.Begin(ctx, o, first) })
 	c.caller.Watch(c.leg)
 	c.startFlow()

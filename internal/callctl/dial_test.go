@@ -42,8 +42,12 @@ func TestDial(t *testing.T) {
 		ann, bea string
 		told     call.Cause
 	}{
-		{"busy", "never", call.Busy}, {"reject", "busy", call.Rejected}, {"never", "never", call.NotFound},
-		{"gone", "gone", call.Unavailable}, {"", "", call.Unavailable}, {"never", "reject", call.Rejected},
+		{"busy", "never", call.Busy},
+		{"reject", "busy", call.Rejected},
+		{"never", "never", call.NotFound},
+		{"gone", "gone", call.Unavailable},
+		{"", "", call.Unavailable},
+		{"never", "reject", call.Rejected},
 	} {
 		t.Run(fmt.Sprintf("ann %s, bea %s: the flow knows", c.ann, c.bea), func(t *testing.T) {
 			story(t, func(r *rig) {

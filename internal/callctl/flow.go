@@ -50,8 +50,10 @@ func (c *Call) clearWait() {
 // walked notes the decisions of a walk and carries out its commands.
 func (c *Call) walked(run routing.Run, cmds []routing.Command, err error) {
 	for _, d := range run.Path[min(len(c.walk.Path), len(run.Path)):] {
-		c.note(call.Event{Type: call.FlowDecided, At: d.At, Flow: run.Flow, Version: run.Version, Node: d.Node,
-			Data: map[string]any{"type": d.Type, "outcome": d.Outcome, "to": d.To, "reason": d.Reason, "inputs": d.Inputs}})
+		c.note(call.Event{
+			Type: call.FlowDecided, At: d.At, Flow: run.Flow, Version: run.Version, Node: d.Node,
+			Data: map[string]any{"type": d.Type, "outcome": d.Outcome, "to": d.To, "reason": d.Reason, "inputs": d.Inputs},
+		})
 	}
 	c.walk = run
 	if err != nil {

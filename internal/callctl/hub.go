@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/callyard/callyard/crm"
@@ -80,7 +79,6 @@ type Hub struct {
 	calls    map[call.ID]*Call
 	stopping bool
 	helpers  sync.WaitGroup // claims and other work that is not yet a call's
-	answered atomic.Int64
 }
 
 // New makes a hub without calls.

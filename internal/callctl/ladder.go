@@ -270,19 +270,9 @@ func (c *Call) stepResult(id string, n int, result string, data map[string]any) 
 func (c *Call) expire(n int) {
 	s := c.stay
 	outcome := orText(s.park.Ladder[n].Outcome, "expired")
-	flow := c.flow
-	next := ""
+	next, _, _ := strings.Cut(onExpired(s.lot), ":")
 	if s.node != "" {
 		next = routing.NextType(c.flow, s.node, outcome)
-	} else {
-		do, arg, _ := strings.Cut(orText(s.lot.OnExpired, "voicemail:"+s.lot.Name), ":")
-		f, err := routing.Overflow(do, arg)
-		if err != nil {
-			c.log.Error("lot's on_expired is not understood", "lot", s.lot.Name, "err", err)
-			c.over(call.Failed)
-			return
-		}
-		flow, next = f, do
 	}
 	now := time.Now()
 	park := s.park
@@ -314,11 +304,25 @@ func (c *Call) expire(n int) {
 			c.resume(outcome, nil)
 			return
 		}
-		c.clearWait()
-		c.flow = flow
-		caller := c.walk.Caller
-		c.walk = routing.Run{}
-		run, cmds, err := routing.Start(flow, caller, now)
-		c.walked(run, cmds, err)
+		c.overflow(s.lot)
 	})
+}
+
+func onExpired(l parking.Lot) string { return orText(l.OnExpired, "voicemail:"+l.Name) }
+
+// overflow is where a lot sends a call that a person parked and nobody took: the
+// flow that the call was in when it was answered has nothing to say about it.
+func (c *Call) overflow(lot parking.Lot) {
+	do, arg, _ := strings.Cut(onExpired(lot), ":")
+	flow, err := routing.Overflow(do, arg)
+	if err != nil {
+		c.log.Error("lot's on_expired is not understood", "lot", lot.Name, "err", err)
+		c.over(call.Failed)
+		return
+	}
+	c.clearWait()
+	caller := c.walk.Caller
+	c.flow, c.walk = flow, routing.Run{}
+	run, cmds, err := routing.Start(flow, caller, time.Now())
+	c.walked(run, cmds, err)
 }

@@ -15,13 +15,15 @@ import (
 // fullLadder reminds at 20 s, recalls at 30 s, offers at 60 s, queues at 90 s
 // and ends at 200 s.
 func fullLadder() parking.Lot {
-	return parking.Lot{Name: "sales", Extension: "700", First: 701, Last: 703, Music: "hold", MaxPark: 200 * time.Second, OnExpired: "voicemail:sales",
+	return parking.Lot{
+		Name: "sales", Extension: "700", First: 701, Last: 703, Music: "hold", MaxPark: 200 * time.Second, OnExpired: "voicemail:sales",
 		Ladder: []parking.Step{
 			{After: 20 * time.Second, Do: parking.Remind, To: "parker"},
 			{After: 30 * time.Second, Do: parking.Recall, To: "parker", Ring: 20 * time.Second},
 			{After: 60 * time.Second, Do: parking.Offer, To: "agent:bea,agent:carl", Ring: 15 * time.Second},
 			{After: 90 * time.Second, Do: parking.Enqueue, Queue: "desk", Priority: "7"},
-		}}
+		},
+	}
 }
 
 func TestLadder(t *testing.T) {
@@ -166,8 +168,10 @@ func TestLadder(t *testing.T) {
 		for range 20 {
 			story(t, func(r *rig) {
 				r.serve(queues.Queue{Name: "desk"}, "bea")
-				r.lot(parking.Lot{Name: "sales", First: 701, Last: 703, Music: "hold",
-					Ladder: []parking.Step{{After: 10 * time.Second, Do: parking.Enqueue, Queue: "desk"}}})
+				r.lot(parking.Lot{
+					Name: "sales", First: 701, Last: 703, Music: "hold",
+					Ladder: []parking.Step{{After: 10 * time.Second, Do: parking.Enqueue, Queue: "desk"}},
+				})
 				p, id := r.parkedByAnn()
 				r.phone.has("bea", device{does: "never"})
 				r.pass(7 * time.Second)
@@ -248,7 +252,8 @@ func TestLadder(t *testing.T) {
 			r.serve(queues.Queue{Name: "desk"}, "bea")
 			r.lot(parking.Lot{Name: "sales", First: 701, Last: 703, Music: "hold", Ladder: []parking.Step{
 				{After: 10 * time.Second, Do: parking.Enqueue, Queue: "desk"},
-				{After: 20 * time.Second, Do: parking.Recall, To: "parker"}}})
+				{After: 20 * time.Second, Do: parking.Recall, To: "parker"},
+			}})
 			p, id := r.parkedByAnn()
 			r.phone.has("bea", device{does: "never"})
 			r.pass(7 * time.Second)
@@ -272,7 +277,8 @@ func TestLadder(t *testing.T) {
 	t.Run("announcements come back to music", func(t *testing.T) {
 		story(t, func(r *rig) {
 			r.lot(parking.Lot{Name: "sales", First: 701, Last: 703, Music: "hold", Ladder: []parking.Step{
-				{After: 10 * time.Second, Do: parking.Announce}, {After: 12 * time.Second, Do: parking.Alert, To: "manager"}}})
+				{After: 10 * time.Second, Do: parking.Announce}, {After: 12 * time.Second, Do: parking.Alert, To: "manager"},
+			}})
 			p, _ := r.parkedByAnn()
 			r.pass(5200 * time.Millisecond)
 			r.hear(p, "clip:still-waiting")

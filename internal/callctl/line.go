@@ -60,8 +60,10 @@ func (c *Call) queue(cmd routing.Queue) {
 
 // standInLine joins a queue; then learns whether the place was given.
 func (c *Call) standInLine(name string, priority int, park string, since time.Time, then func(error)) {
-	e := queues.Entry{Call: c.id, Node: c.hub.cfg.Node, Queue: name, Park: park, From: c.from.Number, Name: c.from.Name,
-		Priority: priority, JoinedAt: since, Owner: c.owner()}
+	e := queues.Entry{
+		Call: c.id, Node: c.hub.cfg.Node, Queue: name, Park: park, From: c.from.Number, Name: c.from.Name,
+		Priority: priority, JoinedAt: since, Owner: c.owner(),
+	}
 	l := &line{queue: name, since: since, parked: park != "", wrapUp: c.hub.cfg.Plan().Queues[name].WrapUp}
 	c.line = l
 	c.try(func(ctx context.Context) error { return c.hub.cfg.Lines.Join(ctx, e, time.Now()) }, func(err error) {
@@ -149,7 +151,7 @@ func (c *Call) dial(cmd routing.Dial) {
 	if c.answered.IsZero() {
 		c.caller.Ring()
 	} else {
-		c.ear().Play([]Clip{{Prompt: "ringback"}}, func(bool) {})
+		c.ear().Music("ringback")
 	}
 	inv := Invitation{}
 	ring := orElse(cmd.Ring, recallRing)
@@ -164,7 +166,7 @@ func (c *Call) dial(cmd routing.Dial) {
 		if cmd.Strategy == "longest_idle" {
 			agents = c.longestIdle(agents)
 		}
-		c.reserve(r, agents, ring, false, inv)
+		c.reserve(r, agents, ring, c.agent != "", inv) // a colleague may ring one who is away
 	}
 }
 
@@ -178,6 +180,7 @@ func dialWord(why call.Cause) string {
 		return "no_answer"
 	case call.Unavailable, call.NotFound:
 		return "unavailable"
+	default:
+		return "failed"
 	}
-	return "failed"
 }

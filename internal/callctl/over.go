@@ -91,8 +91,10 @@ func (c *Call) hangupFlow() {
 		return
 	}
 	for _, d := range run.Path[min(len(c.walk.Path), len(run.Path)):] {
-		c.note(call.Event{Type: call.FlowDecided, At: d.At, Node: d.Node,
-			Data: map[string]any{"type": d.Type, "outcome": d.Outcome, "to": d.To, "reason": d.Reason}})
+		c.note(call.Event{
+			Type: call.FlowDecided, At: d.At, Node: d.Node,
+			Data: map[string]any{"type": d.Type, "outcome": d.Outcome, "to": d.To, "reason": d.Reason},
+		})
 	}
 	c.walk = run
 	for _, cmd := range cmds {
@@ -122,19 +124,25 @@ func (c *Call) outcome(message bool) string {
 // write closes the ledger.
 func (c *Call) write(message bool) {
 	c.written = true
-	cl := Closing{ID: c.id, At: c.endedAt, Cause: c.cause, Outcome: c.outcome(message), AnsweredAt: c.answered,
-		ConnectedAt: c.connected, AnsweredBy: c.answeredBy, Talked: c.talked, Run: c.walk}
+	cl := Closing{
+		ID: c.id, At: c.endedAt, Cause: c.cause, Outcome: c.outcome(message), AnsweredAt: c.answered,
+		ConnectedAt: c.connected, AnsweredBy: c.answeredBy, Talked: c.talked, Run: c.walk,
+	}
 	if c.trunk != "" {
 		cl.Activity = c.activity(cl)
 	}
-	last := call.Event{Call: c.id, Type: call.Ended, At: c.endedAt, Cause: c.cause, Flow: c.walk.Flow, Version: c.walk.Version,
-		Data: map[string]any{"outcome": cl.Outcome, "talked_ms": c.talked.Milliseconds(), "parked_ms": c.parkedFor.Milliseconds()}}
+	last := call.Event{
+		Call: c.id, Type: call.Ended, At: c.endedAt, Cause: c.cause, Flow: c.walk.Flow, Version: c.walk.Version,
+		Data: map[string]any{"outcome": cl.Outcome, "talked_ms": c.talked.Milliseconds(), "parked_ms": c.parkedFor.Milliseconds()},
+	}
 	c.book("end", func(ctx context.Context, b Book) error { return b.End(ctx, cl, last) })
 }
 
 func (c *Call) activity(cl Closing) *crm.Activity {
-	a := &crm.Activity{Key: string(c.id), Direction: "inbound", From: c.from.Number, To: c.to, StartedAt: c.began, EndedAt: c.endedAt,
-		Parked: c.parkedFor, Talked: c.talked, Outcome: cl.Outcome, Agent: c.answeredBy}
+	a := &crm.Activity{
+		Key: string(c.id), Direction: "inbound", From: c.from.Number, To: c.to, StartedAt: c.began, EndedAt: c.endedAt,
+		Parked: c.parkedFor, Talked: c.talked, Outcome: cl.Outcome, Agent: c.answeredBy,
+	}
 	if !c.connected.IsZero() {
 		at := c.connected
 		a.ConnectedAt = &at

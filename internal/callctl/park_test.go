@@ -236,8 +236,10 @@ func TestSlotDial(t *testing.T) {
 	t.Run("a late ACK cannot part who took the lapsed claim over", func(t *testing.T) {
 		story(t, func(r *rig) {
 			r.mayFind = []string{"claim_lapsed"}
-			r.lot(parking.Lot{Name: "sales", First: 701, Last: 703, Music: "hold", MaxPark: 300 * time.Second,
-				Ladder: []parking.Step{{After: 10 * time.Second, Do: parking.Offer, To: "agent:bea", Ring: 30 * time.Second}}})
+			r.lot(parking.Lot{
+				Name: "sales", First: 701, Last: 703, Music: "hold", MaxPark: 300 * time.Second,
+				Ladder: []parking.Step{{After: 10 * time.Second, Do: parking.Offer, To: "agent:bea", Ring: 30 * time.Second}},
+			})
 			r.phone.has("bea", answersAfter(13*time.Second))
 			p, _ := r.parkedByAnn()
 			r.pass(6 * time.Second) // bea rings, and answers at 26 s

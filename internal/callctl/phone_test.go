@@ -261,7 +261,6 @@ type tape struct {
 	gen     int
 	heard   []string
 	bomb    string // the method that panics, once
-	said    time.Duration
 }
 
 func (t *tape) set(what string, done func(bool)) int {

@@ -33,14 +33,18 @@ const everyNode = `"in": {"type": "park", "cfg": {"lot": "sales", "max_park_s": 
 func (r *rig) randomDay(rnd *rand.Rand) {
 	r.mayLog = []string{"claim failed", "agents not reserved", "not queued", "park not expired"}
 	r.mayFind = []string{"claim_lapsed", "was past its time", "no_deadline"}
-	r.lot(parking.Lot{Name: "sales", Extension: "700", First: 701, Last: 703, Music: "hold", MaxPark: 50 * time.Second, Claim: 3 * time.Second, CoolDown: parking.Off,
+	r.lot(parking.Lot{
+		Name: "sales", Extension: "700", First: 701, Last: 703, Music: "hold", MaxPark: 50 * time.Second, Claim: 3 * time.Second, CoolDown: parking.Off,
 		OnExpired: "queue:desk", Ladder: []parking.Step{
 			{After: 5 * time.Second, Do: parking.Recall, To: "parker", Ring: 5 * time.Second},
 			{After: 12 * time.Second, Do: parking.Offer, To: "team:sales", Ring: 6 * time.Second},
 			{After: 20 * time.Second, Do: parking.Enqueue, Queue: "desk"},
-		}})
-	r.serve(queues.Queue{Name: "desk", Ring: 6 * time.Second, Retry: time.Second, WrapUp: 2 * time.Second,
-		Strategy: []string{queues.LongestIdle, queues.RingAll}[rnd.IntN(2)]}, "ann", "bea", "carl")
+		},
+	})
+	r.serve(queues.Queue{
+		Name: "desk", Ring: 6 * time.Second, Retry: time.Second, WrapUp: 2 * time.Second,
+		Strategy: []string{queues.LongestIdle, queues.RingAll}[rnd.IntN(2)],
+	}, "ann", "bea", "carl")
 	if rnd.IntN(2) == 0 {
 		r.flow(everyNode)
 	} else {
@@ -52,8 +56,10 @@ func (r *rig) randomDay(rnd *rand.Rand) {
 		for _, who := range reps {
 			var ds []device
 			for range rnd.IntN(3) {
-				ds = append(ds, device{does: []string{"answer", "answer", "answer", "busy", "reject", "never", "gone"}[rnd.IntN(7)],
-					after: time.Duration(rnd.IntN(60)) * 100 * time.Millisecond, bye: time.Duration(1+rnd.IntN(300)) * time.Millisecond, crosses: rnd.IntN(3) == 0})
+				ds = append(ds, device{
+					does:  []string{"answer", "answer", "answer", "busy", "reject", "never", "gone"}[rnd.IntN(7)],
+					after: time.Duration(rnd.IntN(60)) * 100 * time.Millisecond, bye: time.Duration(1+rnd.IntN(300)) * time.Millisecond, crosses: rnd.IntN(3) == 0,
+				})
 			}
 			r.phone.has(who, ds...)
 		}

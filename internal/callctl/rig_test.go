@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -157,8 +158,10 @@ func (r *rig) flow(nodes string) {
 }
 
 func (r *rig) plan() *callctl.Plan {
-	p := &callctl.Plan{Numbers: map[call.Number]string{}, Flows: map[string]*routing.Flow{}, Agents: map[string]queues.Agent{},
-		Queues: map[string]queues.Queue{}, Trunks: []routing.Trunk{{Name: "carrier", Host: "127.0.0.1"}}}
+	p := &callctl.Plan{
+		Numbers: map[call.Number]string{}, Flows: map[string]*routing.Flow{}, Agents: map[string]queues.Agent{},
+		Queues: map[string]queues.Queue{}, Trunks: []routing.Trunk{{Name: "carrier", Host: "127.0.0.1"}},
+	}
 	ctx := context.Background()
 	p.Lots, _ = r.parks.Lots(ctx)
 	agents, _ := r.lines.Agents(ctx)
@@ -171,12 +174,8 @@ func (r *rig) plan() *callctl.Plan {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for n, f := range r.numbers {
-		p.Numbers[n] = f
-	}
-	for n, f := range r.flows {
-		p.Flows[n] = f
-	}
+	maps.Copy(p.Numbers, r.numbers)
+	maps.Copy(p.Flows, r.flows)
 	return p
 }
 
@@ -200,8 +199,10 @@ func (r *rig) newPhone(name string, inbound bool) *phone {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.legs++
-	p := &phone{r: r, id: call.LegID(fmt.Sprintf("leg_%d", r.legs)), name: name, inbound: inbound,
-		tape: &tape{r: r, owner: name}, ack: 20 * time.Millisecond, bye: 5 * time.Millisecond}
+	p := &phone{
+		r: r, id: call.LegID(fmt.Sprintf("leg_%d", r.legs)), name: name, inbound: inbound,
+		tape: &tape{r: r, owner: name}, ack: 20 * time.Millisecond, bye: 5 * time.Millisecond,
+	}
 	if inbound {
 		r.inbound = append(r.inbound, p)
 	}

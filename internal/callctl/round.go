@@ -53,6 +53,11 @@ func (c *Call) reserve(r *round, agents []string, ring time.Duration, whoever bo
 		return err
 	}, func(err error) {
 		switch {
+		case err != nil && r.via == "dial" && !c.ended && !r.closed:
+			// Without the database nobody can be reserved; a caller is better served by
+			// a phone that may be in use than by none.
+			c.log.Error("agents not reserved, ringing them all the same", "err", err)
+			c.ring(r, agents, r.numbers, ring, inv)
 		case err != nil:
 			c.log.Error("agents not reserved", "err", err)
 			c.fail(r, call.Failed)
@@ -160,7 +165,7 @@ func (c *Call) won(r *round, l Leg) {
 		l.Hangup(call.Elsewhere, "")
 		return
 	case c.talk != nil && c.talk.bounce == nil && r.handOver == nil:
-		c.drop(r, l, call.Elsewhere, "")
+		c.drop(r, l, "")
 		return
 	}
 	if c.whenPut(func() {
@@ -181,7 +186,7 @@ func (c *Call) won(r *round, l Leg) {
 		return
 	}
 	if r.wants != nil {
-		c.drop(r, l, call.Elsewhere, "")
+		c.drop(r, l, "")
 		return
 	}
 	r.wants = l
@@ -202,7 +207,7 @@ func (c *Call) won(r *round, l Leg) {
 		case c.stay == nil || c.stay.leaving || c.talk != nil:
 			r.wants = nil
 			c.release(park, "caller_gone")
-			c.drop(r, l, call.Elsewhere, "the caller has just left")
+			c.drop(r, l, "the caller has just left")
 		default:
 			r.wants = nil
 			c.connect(r, l, by, &park)
@@ -219,15 +224,15 @@ func (c *Call) beaten(r *round, l Leg, err error) {
 	if !late(err) {
 		c.log.Error("claim failed", "err", err)
 	}
-	c.drop(r, l, call.Elsewhere, err.Error())
+	c.drop(r, l, err.Error())
 }
 
 // drop hangs one phone of a round up.
-func (c *Call) drop(r *round, l Leg, cause call.Cause, note string) {
+func (c *Call) drop(r *round, l Leg, note string) {
 	if x := r.legs[l.ID()]; x != nil {
-		r.agents[x.agent].why = cause
+		r.agents[x.agent].why = call.Elsewhere
 	}
-	l.Hangup(cause, note)
+	l.Hangup(call.Elsewhere, note)
 }
 
 // stopRinging ends a round's phones; the round ends when they have.
@@ -316,8 +321,9 @@ func missWord(cause call.Cause) string {
 		return "unreachable"
 	case call.Elsewhere, call.Cancelled, call.Shutdown, call.Gone:
 		return "withdrawn"
+	default:
+		return "no_answer"
 	}
-	return "no_answer"
 }
 
 // worse picks which of two results tells the flow more: a phone that was busy

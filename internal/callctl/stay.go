@@ -72,8 +72,10 @@ func (c *Call) parkByFlow(cmd routing.Park) {
 func rungs(steps []routing.Step) []parking.Step {
 	out := make([]parking.Step, 0, len(steps))
 	for _, s := range steps {
-		out = append(out, parking.Step{After: s.After, Do: parking.Do(s.Do), To: s.To, Repeat: s.Repeat, Ring: s.Ring,
-			Strategy: s.Strategy, Queue: s.Queue, Priority: s.Priority, When: s.When, OnUnknown: s.OnUnknown, Outcome: s.Outcome})
+		out = append(out, parking.Step{
+			After: s.After, Do: parking.Do(s.Do), To: s.To, Repeat: s.Repeat, Ring: s.Ring,
+			Strategy: s.Strategy, Queue: s.Queue, Priority: s.Priority, When: s.When, OnUnknown: s.OnUnknown, Outcome: s.Outcome,
+		})
 	}
 	return out
 }
@@ -129,8 +131,8 @@ func (c *Call) parkTalk(name string, slot int, by call.Actor, then func(parking.
 		then(p, err)
 		switch {
 		case c.ended:
-		case err != nil && c.talk == nil: // the rep had hung up trusting us: go on as if they had just parted
-			c.goOn()
+		case err != nil && c.talk == nil:
+			c.comeBack(by.User, lot)
 		case err != nil:
 			if by.Via == "feature" && c.talk == t {
 				t.leg.Media().Play(clips("unavailable"), func(bool) { c.mb.post(c.rejoin) })
@@ -144,6 +146,24 @@ func (c *Call) parkTalk(name string, slot int, by call.Actor, then func(parking.
 			c.ear().Music(lot.Music)
 		}
 	})
+}
+
+// comeBack rings a rep who hung up trusting that the caller would be parked,
+// when there was no slot: a caller is not dropped for that. If they do not
+// answer, the call goes where the lot sends those that nobody took.
+func (c *Call) comeBack(agent string, lot parking.Lot) {
+	c.ear().Music(lot.Music)
+	r := &round{via: "comeback"}
+	r.over = func(call.Cause) {
+		if !c.ended && c.talk == nil && c.stay == nil {
+			c.overflow(lot)
+		}
+	}
+	if agent == "" {
+		r.over(call.Unavailable)
+		return
+	}
+	c.reserve(r, []string{agent}, recallRing, true, Invitation{Display: "Not parked: " + c.display()})
 }
 
 // tell reads the slot's number to a parker who stays on, and hangs up.

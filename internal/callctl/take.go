@@ -106,7 +106,7 @@ func (c *Call) fetch(park parking.Park, by call.Actor, result chan<- error) {
 		tell(ErrUnreachable)
 		c.untake(park, missWord(why))
 	}
-	ring := max(park.ClaimUntil.Sub(time.Now())-500*time.Millisecond, time.Second)
+	ring := max(time.Until(park.ClaimUntil)-500*time.Millisecond, time.Second)
 	c.reserve(r, []string{by.User}, ring, true, Invitation{AutoAnswer: true})
 }
 

@@ -10,18 +10,18 @@ import (
 
 // talk is a conversation with the caller.
 type talk struct {
-	leg     Leg
-	agent   string
-	via     string
-	since   time.Time
-	offer   string
-	wrapUp  time.Duration
-	bounce  *parking.Park // recalled: until the bounce window is over the claim is held, not spent
-	timer   *time.Timer
-	keys    string // the last keys the rep pressed
-	keyAt   time.Time
-	resting bool // on hold by either side
-	first   bool // the first conversation of this call
+	leg    Leg
+	agent  string
+	via    string
+	since  time.Time
+	offer  string
+	wrapUp time.Duration
+	bounce *parking.Park // recalled: until the bounce window is over the claim is held, not spent
+	timer  *time.Timer
+	keys   string // the last keys the rep pressed
+	keyAt  time.Time
+	held   map[Leg]bool // who put the other on hold; both may
+	first  bool         // the first conversation of this call
 }
 
 // connect gives the caller to the leg that answered in a round. park, if the
@@ -102,7 +102,7 @@ func lineOutcome(park *parking.Park) string {
 // rejoin lets the two hear each other, unless one of them put the other on hold.
 func (c *Call) rejoin() {
 	t := c.talk
-	if t == nil || c.caller == nil || t.resting {
+	if t == nil || c.caller == nil || len(t.held) > 0 {
 		return
 	}
 	a, b := c.caller.Media(), t.leg.Media()
@@ -117,7 +117,14 @@ func (c *Call) onHeld(ev LegHeld) {
 	if c.ended || t == nil || (ev.Leg != c.caller && ev.Leg != t.leg) {
 		return
 	}
-	t.resting = ev.On
+	if ev.On {
+		if t.held == nil {
+			t.held = map[Leg]bool{}
+		}
+		t.held[ev.Leg] = true
+	} else {
+		delete(t.held, ev.Leg)
+	}
 	kind, by := call.Resumed, call.Actor{User: t.agent}
 	if ev.On {
 		kind = call.Held
@@ -192,8 +199,10 @@ func (c *Call) endTalk(cause call.Cause) {
 	}
 	now := time.Now()
 	c.talked += now.Sub(t.since)
-	c.note(call.Event{Type: call.Parted, At: now, Leg: t.leg.ID(), Cause: cause, Actor: call.Actor{User: t.agent, Via: t.via},
-		Data: map[string]any{"talked_ms": now.Sub(t.since).Milliseconds()}})
+	c.note(call.Event{
+		Type: call.Parted, At: now, Leg: t.leg.ID(), Cause: cause, Actor: call.Actor{User: t.agent, Via: t.via},
+		Data: map[string]any{"talked_ms": now.Sub(t.since).Milliseconds()},
+	})
 	c.freed(t, t.wrapUp)
 }
 

@@ -142,8 +142,10 @@ func TestTransfer(t *testing.T) {
 	})
 	t.Run("by a recalled parker, at once", func(t *testing.T) {
 		story(t, func(r *rig) {
-			r.lot(parking.Lot{Name: "sales", First: 701, Last: 703, Music: "hold",
-				Ladder: []parking.Step{{After: 10 * time.Second, Do: parking.Recall, To: "parker"}}})
+			r.lot(parking.Lot{
+				Name: "sales", First: 701, Last: 703, Music: "hold",
+				Ladder: []parking.Step{{After: 10 * time.Second, Do: parking.Recall, To: "parker"}},
+			})
 			p, id := r.parkedByAnn()
 			r.phone.has("ann", answersAfter(time.Second))
 			r.phone.has("bea", answersAfter(time.Second))

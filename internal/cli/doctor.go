@@ -95,7 +95,7 @@ func examine(ctx context.Context, cfg config.Config) []finding {
 // hubOf is the process id of the hub that holds a data folder, 0 if none does.
 func hubOf(dir string) int {
 	name := filepath.Join(dir, "hub.lock")
-	f, err := os.Open(name) //nolint:gosec // in our own folder
+	f, err := os.Open(name)
 	if err != nil {
 		return 0
 	}
@@ -104,7 +104,7 @@ func hubOf(dir string) int {
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB); !errors.Is(err, syscall.EWOULDBLOCK) {
 		return 0
 	}
-	b, _ := os.ReadFile(name) //nolint:gosec // see above
+	b, _ := os.ReadFile(name)
 	pid, err := strconv.Atoi(strings.TrimSpace(string(b)))
 	if err != nil {
 		return -1

@@ -149,7 +149,7 @@ func processName(pid int) string {
 // socketsAt reads the inodes of the sockets bound to a port from a table such as
 // /proc/net/udp: of TCP only those that listen (state 0A).
 func socketsAt(table, network string, n int) []string {
-	f, err := os.Open(table) //nolint:gosec // of the kernel's
+	f, err := os.Open(table)
 	if err != nil {
 		return nil
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/callyard/callyard/internal/callpg"
 	"github.com/callyard/callyard/internal/keypg"
 	"github.com/callyard/callyard/internal/pg"
+	"github.com/callyard/callyard/internal/setup"
 	"github.com/callyard/callyard/parking"
 	"github.com/callyard/callyard/queues"
 	"github.com/callyard/callyard/routing"
@@ -42,6 +43,9 @@ func (a *api) problem(_ context.Context, err error) *Problem {
 		return &Problem{Status: http.StatusNotFound, Code: "crm_delivery_not_found", Detail: e.Error()}
 	}
 	if e, ok := errors.AsType[*routing.ParseError](err); ok {
+		return faulty(e.Findings)
+	}
+	if e, ok := errors.AsType[*setup.FlowsError](err); ok {
 		return faulty(e.Findings)
 	}
 	if p := flowProblem(err); p != nil {

@@ -59,10 +59,14 @@ type Change struct {
 }
 
 // Apply writes what the document says. All of it is checked first: a document
-// with a fault changes nothing, and every fault is named. It can be applied
-// again, and goes on after an interruption.
+// with a fault changes nothing, and every fault is named; those of its flows'
+// names in a *FlowsError. It can be applied again, and goes on after an
+// interruption.
 func Apply(ctx context.Context, s Stores, d Document, now time.Time) ([]Change, error) {
 	if err := d.Check(); err != nil {
+		return nil, err
+	}
+	if err := checkFlows(ctx, s, d); err != nil {
 		return nil, err
 	}
 	a := applier{s: s, now: now}
@@ -103,7 +107,7 @@ func (d Document) Check() error {
 	}
 	for i, f := range d.Flows {
 		if _, err := routing.Parse(f); err != nil {
-			errs = append(errs, fmt.Errorf("flows[%d]: %w", i, err))
+			errs = append(errs, flowFaults(i, err))
 		}
 	}
 	return errors.Join(errs...)
@@ -272,7 +276,7 @@ func (a *applier) flows(ctx context.Context, d Document) error {
 	if len(d.Flows) == 0 {
 		return nil
 	}
-	known, err := KnownTo(ctx, a.s)
+	known, err := KnownTo(ctx, a.s, d)
 	if err != nil {
 		return err
 	}
@@ -286,8 +290,9 @@ func (a *applier) flows(ctx context.Context, d Document) error {
 	return nil
 }
 
-// KnownTo is what a flow may name, as it is stored now.
-func KnownTo(ctx context.Context, s Stores) (routing.Known, error) {
+// KnownTo is what a flow may name: what is stored now, and what the documents
+// are about to add to it.
+func KnownTo(ctx context.Context, s Stores, docs ...Document) (routing.Known, error) {
 	lots, err := s.Lots.Lots(ctx)
 	if err != nil {
 		return routing.Known{}, err
@@ -299,6 +304,12 @@ func KnownTo(ctx context.Context, s Stores) (routing.Known, error) {
 	agents, err := s.Agents.Agents(ctx)
 	if err != nil {
 		return routing.Known{}, err
+	}
+	for _, d := range docs {
+		lots, qs = append(lots, d.Lots...), append(qs, d.Queues...)
+		for _, a := range d.Agents {
+			agents = append(agents, queues.Agent{Name: a.Name, Teams: a.Teams})
+		}
 	}
 	names := map[string]bool{}
 	for _, l := range lots {

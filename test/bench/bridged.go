@@ -26,10 +26,9 @@ func (b *bench) bridged(ctx context.Context) error {
 		return err
 	}
 	var talkers []*talker
-	for i, d := range calls {
-		talkers = append(talkers, b.callers.talker(i, d.audio))
+	for _, d := range calls {
 		p := <-phones // one for each call that was answered
-		talkers = append(talkers, b.desks.talker(int(p.audio.Port())/2, p.audio))
+		talkers = append(talkers, b.callers.talker(d.rtp, d.audio), b.desks.talker(p.rtp, p.audio))
 	}
 	if err := pause(ctx, 2*time.Second); err != nil {
 		return err

@@ -24,8 +24,8 @@ func (b *bench) parked(ctx context.Context) error {
 	}
 
 	var talkers []*talker
-	for i, d := range half {
-		talkers = append(talkers, b.callers.talker(i, d.audio))
+	for _, d := range half {
+		talkers = append(talkers, b.callers.talker(d.rtp, d.audio))
 	}
 	if err := pause(ctx, 2*time.Second); err != nil {
 		return err

@@ -24,8 +24,8 @@ func (b *bench) retrieve(ctx context.Context) error {
 		return err
 	}
 	var talkers []*talker
-	for i, d := range calls {
-		talkers = append(talkers, b.callers.talker(i, d.audio))
+	for _, d := range calls {
+		talkers = append(talkers, b.callers.talker(d.rtp, d.audio))
 	}
 	if err := pause(ctx, 2*time.Second); err != nil {
 		return err
@@ -55,7 +55,7 @@ func (b *bench) retrieve(ctx context.Context) error {
 				mu.Unlock()
 				return
 			}
-			voice := b.desks.talker(i, d.audio)
+			voice := b.desks.talker(d.rtp, d.audio)
 			defer voice.hush()
 			if pause(ctx, listensFor) != nil {
 				return

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"runtime"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -246,9 +247,10 @@ func (s *side) took(port uint16, b []byte, came int64) {
 	h.last, h.seq = came, seq
 }
 
-// talker starts to send a leg's audio to the hub's port.
-func (s *side) talker(leg int, to netip.AddrPort) *talker {
-	t := &talker{side: s, fd: s.fds[leg%len(s.fds)], seq: uint16(rand.IntN(30000)), stamp: rand.Uint32()}
+// talker starts to send a leg's audio, from the port that its SDP named, to the
+// hub's. From another the hub would not listen to it for long.
+func (s *side) talker(from int, to netip.AddrPort) *talker {
+	t := &talker{side: s, fd: s.fds[slices.Index(s.ports, from)], seq: uint16(rand.IntN(30000)), stamp: rand.Uint32()}
 	t.to = syscall.RawSockaddrInet4{Family: syscall.AF_INET, Port: to.Port()>>8 | to.Port()<<8, Addr: to.Addr().As4()}
 	t.packet[0] = 0x80
 	binary.BigEndian.PutUint32(t.packet[8:], rand.Uint32())

@@ -4,9 +4,12 @@ package e2e
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"log/slog"
 	"os"
+	"runtime"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -39,6 +42,18 @@ type hub struct {
 }
 
 var nodes atomic.Int32
+
+// TestMain lets more stories run at once than there are processors: they mostly
+// wait for a tone.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if p := flag.Lookup("test.parallel"); p.Value.String() == strconv.Itoa(runtime.GOMAXPROCS(0)) {
+		if err := p.Value.Set("5"); err != nil {
+			panic(err)
+		}
+	}
+	os.Exit(m.Run())
+}
 
 type option func(*config.Config)
 

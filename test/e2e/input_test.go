@@ -2,10 +2,13 @@ package e2e
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"math/rand/v2"
 	"net"
+	"net/http"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -15,7 +18,6 @@ import (
 	"github.com/callyard/callyard/internal/app"
 	"github.com/callyard/callyard/internal/call"
 	"github.com/callyard/callyard/internal/config"
-	"github.com/callyard/callyard/internal/setup"
 	"github.com/callyard/callyard/internal/softphone"
 )
 
@@ -215,45 +217,37 @@ func TestSecondHub(t *testing.T) {
 	h.over(id, "abandoned")
 }
 
-// A flow with faults is refused with each of them, and nothing of the document
-// takes effect.
+// A flow with faults is refused with each of them, and nothing of the file that
+// it stands in takes effect.
 func TestFaultyFlow(t *testing.T) {
 	t.Parallel()
 	h := start(t, "")
+	trunk := h.callers()
 	for _, tt := range []struct{ name, nodes, faults string }{
-		{"its shape", `
-      answer: {type: answer, on: {default: odd}}
-      odd: {type: sing, on: {default: odder}}
-      odder: {type: dance}`, "sing dance"},
-		{"what it names", `
-      answer: {type: answer, on: {default: park}}
-      park: {type: park, cfg: {lot: nowhere, max_park_s: 60, ladder: [{after_s: 60, do: goto, outcome: expired}]}, on: {default: queue}}
-      queue: {type: queue, cfg: {queue: nobody}, on: {default: missing}}`, "nowhere nobody missing"},
+		{"its shape", `{"answer": {"type": "answer", "on": {"default": "odd"}}, "odd": {"type": "sing", "on": {"default": "odder"}}, "odder": {"type": "dance"}}`, "sing dance"},
+		{"what it names", `{"answer": {"type": "answer", "on": {"default": "park"}},
+			"park": {"type": "park", "cfg": {"lot": "nowhere", "max_park_s": 60, "ladder": [{"after_s": 60, "do": "goto", "outcome": "expired"}]}, "on": {"default": "queue"}},
+			"queue": {"type": "queue", "cfg": {"queue": "nobody"}, "on": {"default": "missing"}}}`, "nowhere nobody missing"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			d, err := setup.Read([]byte(`
-flows:
-  - schema: callflow/v1
-    name: faulty
-    entry: answer
-    nodes:` + tt.nodes + `
-numbers:
-  - {number: "+12025550160", flow: faulty}
-`))
-			if err != nil {
-				t.Fatal(err)
+			var refused struct {
+				Code   string
+				Errors []struct{ Message, Location string }
 			}
-			_, err = h.Setup(t.Context(), d)
-			if err == nil {
-				t.Fatal("should be refused")
-			}
+			h.post(http.StatusUnprocessableEntity, "/v1/apply", json.RawMessage(`{
+				"lots": [{"name": "beside", "first": 801, "last": 805}],
+				"flows": [{"schema": "callflow/v1", "name": "faulty", "entry": "answer", "nodes": `+tt.nodes+`}],
+				"numbers": [{"number": "+12025550160", "flow": "faulty"}]}`), &refused)
 			for fault := range strings.FieldsSeq(tt.faults) {
-				if !strings.Contains(err.Error(), fault) {
-					t.Errorf("does not name %q: %v", fault, err)
+				if !slices.ContainsFunc(refused.Errors, func(e struct{ Message, Location string }) bool { return strings.Contains(e.Message, fault) }) {
+					t.Errorf("does not name %q: %+v", fault, refused)
 				}
 			}
-			if r := refusal(t, h.dials(h.callers(), "+12025550160")); r.Status != 404 {
+			if r := refusal(t, h.dials(trunk, "+12025550160")); r.Status != 404 {
 				t.Errorf("%v", r)
+			}
+			if _, err := h.Lots.Lot(t.Context(), "beside"); err == nil {
+				t.Error("a lot of the refused file was saved")
 			}
 		})
 	}
