@@ -326,6 +326,46 @@ func TestRefer(t *testing.T) {
 			first.hangUp()
 		})
 	})
+	t.Run("a rep who hung up trusting is rung back when there was no slot", func(t *testing.T) {
+		for _, there := range []bool{true, false} {
+			story(t, func(r *rig) {
+				r.lot(parking.Lot{Name: "sales", Extension: "700", First: 701, Last: 701, Music: "hold"})
+				first, _ := r.parkedCall()
+				p, rep, _ := r.talkingToAnn()
+				r.db.set(func(d *database) { d.slow["put"] = time.Second })
+				r.phone.has("ann", answersAfter(map[bool]time.Duration{true: time.Second, false: time.Hour}[there]))
+				ref := rep.refer("700")
+				r.pass(100 * time.Millisecond)
+				rep.hangUp()
+				r.pass(1500 * time.Millisecond)
+				r.is("told", ref.status(), 486)
+				r.hear(p, "music:hold")
+				r.pass(30 * time.Second)
+				if calls := r.phone.calls("ann"); there {
+					r.talking(p, calls[len(calls)-1])
+				} else {
+					r.is("is asked for a message", p.hasHeard("leave-message"), true)
+				}
+				p.hangUp()
+				first.hangUp()
+			})
+		}
+	})
+	t.Run("both may hold; both must come back", func(t *testing.T) {
+		story(t, func(r *rig) {
+			p, rep, _ := r.talkingToAnn()
+			p.hold(true)
+			rep.hold(true)
+			r.pass(time.Second)
+			rep.hold(false)
+			r.pass(time.Second)
+			r.is("they talk although the caller still holds", p.hears() == "talk:"+rep.name, false)
+			p.hold(false)
+			r.pass(time.Second)
+			r.talking(p, rep)
+			p.hangUp()
+		})
+	})
 	t.Run("somebody takes the call before its parker has heard where it is", func(t *testing.T) {
 		story(t, func(r *rig) {
 			p, rep, id := r.talkingToAnn()

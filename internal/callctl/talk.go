@@ -168,6 +168,9 @@ func (c *Call) parted(cause call.Cause) {
 		c.untake(park, "bounced")
 		return
 	}
+	if c.stay != nil {
+		t.wrapUp = 0 // they mean to go on with the next call, and are rung back should there be no slot
+	}
 	c.endTalk(cause)
 	if c.stay != nil || c.transferring() {
 		c.ear().Music(c.music()) // the slot, or the colleague asked for, is on its way
