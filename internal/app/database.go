@@ -7,9 +7,27 @@ import (
 	"time"
 
 	"github.com/callyard/callyard/internal/call"
+	"github.com/callyard/callyard/internal/pg"
 	"github.com/callyard/callyard/internal/pg/embedded"
 	"github.com/callyard/callyard/parking"
 )
+
+func (a *App) openDatabase(ctx context.Context) error {
+	held, err := holdFolder(a.cfg.DataDir)
+	if err != nil {
+		return err
+	}
+	a.onStop("data folder", func(context.Context) error { held.release(); return nil })
+	url, err := a.databaseURL(ctx)
+	if err != nil {
+		return err
+	}
+	if a.DB, err = pg.Open(ctx, url, a.log.With("part", "db")); err != nil {
+		return err
+	}
+	a.onStop("database connections", func(context.Context) error { a.DB.Close(); return nil })
+	return pg.Migrate(ctx, a.DB)
+}
 
 // databaseURL is the database to use: the one that is named, else an embedded
 // cluster in the data folder, which is started.

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
 	"strings"
 	"time"
 
@@ -130,4 +133,40 @@ func (a *App) SIPAddr(transport string) string {
 		}
 	}
 	return ""
+}
+
+// HTTPAddr is where the REST API listens.
+func (a *App) HTTPAddr() string { return a.addrs.http }
+
+// OpsAddr is where operators look; "" if switched off.
+func (a *App) OpsAddr() string { return a.addrs.ops }
+
+// serve runs an HTTP server on addr until the app stops.
+func (a *App) serve(ctx context.Context, name, addr string, h http.Handler) (string, error) {
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "tcp", addr)
+	if err != nil {
+		return "", fmt.Errorf("%s cannot listen on %s: %w; name another with http.listen or http.ops", name, addr, err)
+	}
+	srv := &http.Server{
+		Handler: h, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute,
+		ErrorLog: slog.NewLogLogger(a.log.With("part", name).Handler(), slog.LevelDebug),
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			a.log.Error("server ended", "part", name, "err", err)
+		}
+	}()
+	a.onStop(name, func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+		defer cancel()
+		if srv.Shutdown(ctx) != nil {
+			_ = srv.Close() // event streams do not end by themselves
+		}
+		<-done
+		return nil
+	})
+	return l.Addr().String(), nil
 }

@@ -175,18 +175,9 @@ func (r *Runner) client(pool *pgxpool.Pool) (*river.Client[pgx.Tx], error) {
 		CompletedJobRetentionPeriod: keepCompleted,
 		CancelledJobRetentionPeriod: keepCancelled,
 		DiscardedJobRetentionPeriod: keepDiscarded,
-		Logger:                      slog.New(warnings{r.log.Handler()}),
+		Logger:                      slog.New(newWarnings(r.log.Handler())),
 	})
 }
-
-// warnings keeps River's chatter about its inner life out of the log.
-type warnings struct{ slog.Handler }
-
-func (w warnings) Enabled(ctx context.Context, l slog.Level) bool {
-	return l >= slog.LevelWarn && w.Handler.Enabled(ctx, l)
-}
-func (w warnings) WithAttrs(a []slog.Attr) slog.Handler { return warnings{w.Handler.WithAttrs(a)} }
-func (w warnings) WithGroup(g string) slog.Handler      { return warnings{w.Handler.WithGroup(g)} }
 
 // observer times each attempt.
 type observer struct {

@@ -33,10 +33,11 @@ func (b *bench) bridged(ctx context.Context) error {
 	if err := pause(ctx, 2*time.Second); err != nil {
 		return err
 	}
-	b.callers.record()
-	b.desks.record()
-	s, err := b.over(ctx, b.size.window)
-	c, r := b.callers.tally(), b.desks.tally()
+	var (
+		s    spent
+		c, r tally
+	)
+	err := b.quietest(ctx, func() { b.callers.record(); b.desks.record() }, func(u spent) { s, c, r = u, b.callers.tally(), b.desks.tally() })
 	if err != nil {
 		return err
 	}

@@ -97,10 +97,9 @@ func (b *bench) music(ctx context.Context, n int) (spent, error) {
 }
 
 // listen measures for a window what the hub uses and what callers get.
-func (b *bench) listen(ctx context.Context) (spent, tally, error) {
-	b.callers.record()
-	s, err := b.over(ctx, b.size.window)
-	return s, b.callers.tally(), err
+func (b *bench) listen(ctx context.Context) (s spent, t tally, err error) {
+	err = b.quietest(ctx, b.callers.record, func(u spent) { s, t = u, b.callers.tally() })
+	return s, t, err
 }
 
 // heard says how much of the full rate came, and what was lost on the way.

@@ -1,0 +1,105 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+
+	"github.com/callyard/callyard/internal/call"
+	"github.com/callyard/callyard/internal/callctl"
+	"github.com/callyard/callyard/internal/config"
+	"github.com/callyard/callyard/internal/media"
+	"github.com/callyard/callyard/internal/sipua"
+)
+
+func (a *App) startMedia(context.Context) error {
+	ip, advertised, err := a.mediaAddr()
+	if err != nil {
+		return err
+	}
+	prompts := filepath.Join(a.cfg.DataDir, "prompts")
+	if err := os.MkdirAll(prompts, 0o755); err != nil {
+		return fmt.Errorf("folder of prompts: %w", err)
+	}
+	a.Media, err = media.New(media.Config{
+		IP: ip, Advertised: advertised, PortMin: a.cfg.RTP.PortMin, PortMax: a.cfg.RTP.PortMax,
+		Music: prompts, Log: a.log.With("part", "media"),
+	})
+	if err != nil {
+		return err
+	}
+	if err := a.Media.Start(); err != nil {
+		return err
+	}
+	a.onStop("media", func(context.Context) error { a.Media.Stop(); return nil })
+	return nil
+}
+
+// mediaAddr is where RTP is bound: what the configuration says, else where SIP listens.
+func (a *App) mediaAddr() (bind, advertised netip.Addr, err error) {
+	text := a.cfg.RTP.IP
+	if text == "" {
+		_, at, err := config.ParseListen(a.cfg.SIP.Listen[0])
+		if err != nil {
+			return bind, advertised, err
+		}
+		text = at.Addr().String()
+	}
+	if bind, err = netip.ParseAddr(text); err != nil {
+		return bind, advertised, fmt.Errorf("rtp.ip: %w", err)
+	}
+	if a.cfg.RTP.Advertise != "" {
+		if advertised, err = netip.ParseAddr(a.cfg.RTP.Advertise); err != nil {
+			return bind, advertised, fmt.Errorf("rtp.advertise: %w", err)
+		}
+	}
+	return bind, advertised, nil
+}
+
+func (a *App) startCalls(ctx context.Context) error {
+	var ifaces []sipua.Interface
+	for _, l := range a.cfg.SIP.Listen {
+		transport, at, err := config.ParseListen(l)
+		if err != nil {
+			return err
+		}
+		ifaces = append(ifaces, sipua.Interface{Transport: transport, Bind: at.String(), Advertised: a.advertised(ctx, at)})
+	}
+	var hub *callctl.Hub
+	a.SIP = sipua.New(sipua.Config{
+		Listen: ifaces, Realm: a.cfg.SIP.Realm, Digests: a.cfg.SIP.Digests, Accounts: a.plan, Bindings: a.Agents, Node: a.cfg.Node,
+		Trunks: a.plan.Trunks, OpenMedia: openAudio(a.Media), OnCall: func(in callctl.Incoming) { hub.Incoming(in) }, //nolint:contextcheck // a call outlives the start
+		Log: a.log.With("part", "sip"), InvitesPerS: a.cfg.SIP.CallsPerS,
+	})
+	hub = callctl.New(callctl.Config{
+		Node: call.NodeID(a.cfg.Node), Plan: a.plan.Plan, Book: a.Book, Parking: a.Lots, Lines: a.Agents,
+		Directory: a.dir, Dialer: a.SIP, Notify: a.notify, Voicemail: filepath.Join(a.cfg.DataDir, "voicemail"), WrapUp: a.cfg.WrapUp(),
+		Log: a.log.With("part", "calls"),
+	})
+	a.Hub = hub
+	if err := a.SIP.Start(ctx); err != nil {
+		return err
+	}
+	a.onStop("SIP", func(context.Context) error { a.SIP.Stop(); return nil }) //nolint:contextcheck // its goodbyes have their own time
+	a.onStop("calls", a.Hub.Stop)                                             // before SIP, which says goodbye for them
+	return nil
+}
+
+// advertised is what peers are told of a listening address that is no address,
+// such as 0.0.0.0: that of the interface that leads outside.
+func (a *App) advertised(ctx context.Context, at netip.AddrPort) string {
+	if a.cfg.SIP.Advertise != "" || !at.Addr().IsUnspecified() {
+		return a.cfg.SIP.Advertise
+	}
+	// Connecting a UDP socket sends nothing; it asks the routing table.
+	var d net.Dialer
+	c, err := d.DialContext(ctx, "udp", "192.0.2.1:9")
+	if err != nil {
+		return "127.0.0.1"
+	}
+	defer func() { _ = c.Close() }()
+	return c.LocalAddr().(*net.UDPAddr).IP.String() //nolint:forcetypeassert // of a UDP socket
+}

@@ -1,0 +1,99 @@
+package callctl
+
+import (
+	"context"
+	"time"
+
+	"github.com/callyard/callyard/internal/call"
+	"github.com/callyard/callyard/parking"
+	"github.com/callyard/callyard/routing"
+)
+
+// Incoming takes a new call. It does not block.
+func (h *Hub) Incoming(in Incoming) {
+	plan := h.cfg.Plan()
+	if in.Agent != "" {
+		h.fromAgent(plan, in)
+		return
+	}
+	number, flow, ok := plan.Number(in.To)
+	if !ok {
+		h.cfg.Log.Info("call to a number nobody has", "trunk", in.Trunk, "to", call.Number(in.To), "from", in.From.Number)
+		refuse(in.Leg, call.NotFound, "no flow answers "+in.To)
+		return
+	}
+	h.begin(in, number, flow)
+}
+
+// fromAgent routes what a rep dialled: a slot code retrieves, a colleague or a
+// number is called.
+func (h *Hub) fromAgent(plan *Plan, in Incoming) {
+	if lot, slot, ok := plan.Slot(in.To); ok {
+		by := call.Actor{User: in.Agent, Device: in.From.Device, Via: "dial"}
+		if !h.spawn(func(ctx context.Context) {
+			h.retrieveWith(ctx, in.Leg, parking.Target{Lot: lot.Name, Slot: slot}, by)
+		}) {
+			refuse(in.Leg, call.Shutdown, "this node is stopping")
+		}
+		return
+	}
+	if _, _, ok := plan.Place(in.To); ok {
+		refuse(in.Leg, call.Forbidden, "to park, transfer a call to "+in.To+"; calling it parks nobody")
+		return
+	}
+	if a, ok := plan.Agent(in.To); ok {
+		h.begin(in, call.Number(in.To), routing.Direct("agent:"+a.Name))
+		return
+	}
+	if number, flow, ok := plan.Number(in.To); ok {
+		h.begin(in, number, flow)
+		return
+	}
+	if _, ok := plan.Outward(); ok && len(in.To) > 4 {
+		h.begin(in, call.Number(in.To), routing.Direct("number:"+in.To))
+		return
+	}
+	refuse(in.Leg, call.NotFound, "nobody has "+in.To)
+}
+
+// begin starts the goroutine of a call that runs a flow.
+func (h *Hub) begin(in Incoming, to call.Number, flow *routing.Flow) {
+	c := newCall(h, in, to, flow)
+	h.mu.Lock()
+	if h.stopping {
+		h.mu.Unlock()
+		refuse(in.Leg, call.Shutdown, "this node is stopping")
+		return
+	}
+	h.calls[c.id] = c
+	h.mu.Unlock()
+	go c.run()
+}
+
+// retrieveWith claims what is parked and hands the rep's leg to its call.
+func (h *Hub) retrieveWith(ctx context.Context, leg Leg, t parking.Target, by call.Actor) {
+	park, err := h.cfg.Parking.Claim(ctx, t, by, time.Now())
+	if err != nil {
+		cause := call.Failed
+		if late(err) {
+			cause = call.Gone
+		} else {
+			h.cfg.Log.Error("claim failed", "lot", t.Lot, "slot", t.Slot, "agent", by.User, "err", err)
+		}
+		refuse(leg, cause, err.Error())
+		return
+	}
+	if c := h.call(park.Call); c != nil && c.mb.post(func() { c.take(leg, park, by) }) {
+		return
+	}
+	refuse(leg, call.Gone, "the caller has just left")
+	if _, err := h.cfg.Parking.Release(ctx, park.ID, park.Epoch, "caller_gone", time.Now()); err != nil {
+		h.cfg.Log.Warn("claim not released; it lapses", "park", park.ID, "err", err)
+	}
+}
+
+// refuse ends a leg that no call will own.
+func refuse(l Leg, cause call.Cause, note string) {
+	l.Watch(func(LegEvent) bool { return true })
+	l.Hangup(cause, note)
+}

@@ -1,0 +1,50 @@
+package callctl
+
+import (
+	"context"
+	"time"
+
+	"github.com/callyard/callyard/crm"
+	"github.com/callyard/callyard/internal/call"
+	"github.com/callyard/callyard/parking"
+	"github.com/callyard/callyard/queues"
+)
+
+// Parking is what live calls need of the parking store.
+type Parking interface {
+	Put(ctx context.Context, p parking.Park) (parking.Park, error)
+	Claim(ctx context.Context, t parking.Target, by call.Actor, now time.Time) (parking.Park, error)
+	Extend(ctx context.Context, id string, epoch int, until time.Time) error
+	Release(ctx context.Context, id string, epoch int, why string, at time.Time) (parking.Park, error)
+	End(ctx context.Context, id string, epoch int, r parking.Reason, by call.Actor, at time.Time) (parking.Park, error)
+	Advance(ctx context.Context, id string, n int, now time.Time) (parking.Park, int, bool, error)
+	StepResult(ctx context.Context, id string, n int, result string, data map[string]any, at time.Time) error
+	Live(ctx context.Context, f parking.Filter) ([]parking.Park, error)
+}
+
+// Lines is what live calls need of the queue store.
+type Lines interface {
+	Join(ctx context.Context, e queues.Entry, now time.Time) error
+	Leave(ctx context.Context, c call.ID, queue, outcome string, by call.Actor, now time.Time) error
+	Reserve(ctx context.Context, o queues.Offer, whoever bool) (queues.Offer, error)
+	Offer(ctx context.Context, id string) (queues.Offer, error)
+	Rang(ctx context.Context, offer, agent string, now time.Time) error
+	Answer(ctx context.Context, offer, agent string, now time.Time) error
+	Miss(ctx context.Context, offer, agent, why string, now time.Time) error
+	Talk(ctx context.Context, agent string, c call.ID, now time.Time) error
+	Free(ctx context.Context, agent string, c call.ID, wrapUp time.Duration, now time.Time) error
+}
+
+// Directory knows callers. It answers within the time given, whatever the CRM does.
+type Directory interface {
+	Find(ctx context.Context, n call.Number, within time.Duration) (crm.Result, error)
+}
+
+// Notification is what a flow's notify node asks to be told to somebody.
+type Notification struct {
+	Call     call.ID        `json:"call"`
+	Channel  string         `json:"channel"`
+	Template string         `json:"template"`
+	To       string         `json:"to"`
+	Vars     map[string]any `json:"vars"`
+}

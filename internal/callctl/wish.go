@@ -1,0 +1,105 @@
+package callctl
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/callyard/callyard/internal/call"
+	"github.com/callyard/callyard/parking"
+	"github.com/callyard/callyard/queues"
+)
+
+// Retrieve lets an agent take a parked call without dialling: their phones ring
+// and answer by themselves if they can. It returns once the claim is theirs;
+// *parking.NotParkedError tells who was quicker, ErrUnreachable that the agent
+// has no phone registered.
+func (h *Hub) Retrieve(ctx context.Context, t parking.Target, agent string) (parking.Park, error) {
+	if _, ok := h.cfg.Plan().Agents[agent]; !ok {
+		return parking.Park{}, &queues.UnknownError{Kind: "agent", Name: agent}
+	}
+	by := call.Actor{User: agent, Via: "rest"}
+	park, err := h.cfg.Parking.Claim(ctx, t, by, time.Now())
+	if err != nil {
+		return parking.Park{}, err
+	}
+	result := make(chan error, 1)
+	c := h.call(park.Call)
+	if c == nil || !c.mb.post(func() { c.fetch(park, by, result) }) {
+		_, rerr := h.cfg.Parking.Release(ctx, park.ID, park.Epoch, "caller_gone", time.Now())
+		return parking.Park{}, errors.Join(&parking.NotParkedError{What: "park " + park.ID}, rerr)
+	}
+	select {
+	case err := <-result:
+		return park, err
+	case <-ctx.Done():
+		return park, ctx.Err()
+	}
+}
+
+// Park puts a call that is being talked to into a slot, as its agent would: the
+// lot's next slot, or the one named. The errors are those of parking.Store.Put,
+// ErrNoCall, and ErrNotTalking.
+func (h *Hub) Park(ctx context.Context, id call.ID, lot string, slot int, by call.Actor) (parking.Park, error) {
+	c := h.call(id)
+	if c == nil {
+		return parking.Park{}, ErrNoCall
+	}
+	type answer struct {
+		park parking.Park
+		err  error
+	}
+	done := make(chan answer, 1)
+	ok := c.mb.post(func() {
+		c.parkByHand(lot, slot, by, func(p parking.Park, err error) { done <- answer{p, err} })
+	})
+	if !ok {
+		return parking.Park{}, ErrNoCall
+	}
+	select {
+	case a := <-done:
+		return a.park, a.err
+	case <-ctx.Done():
+		return parking.Park{}, ctx.Err()
+	}
+}
+
+// Hangup ends a call. ErrNoCall if it is not live here.
+func (h *Hub) Hangup(id call.ID) error {
+	c := h.call(id)
+	if c == nil || !c.mb.post(func() { c.over(call.Normal) }) {
+		return ErrNoCall
+	}
+	return nil
+}
+
+// Errors of the hub.
+var (
+	ErrNoCall      = errors.New("no such call is live on this node")
+	ErrNotTalking  = errors.New("nobody is talking to this caller")
+	ErrUnreachable = errors.New("no phone is registered")
+)
+
+// Snapshot is a live call as others see it.
+type Snapshot struct {
+	ID      call.ID     `json:"id"`
+	From    call.Number `json:"from"`
+	To      call.Number `json:"to"`
+	State   string      `json:"state"` // "routing", "parked", "queued", "talking"
+	Agent   string      `json:"agent,omitempty"`
+	Since   time.Time   `json:"since"`
+	Ringing int         `json:"ringing"` // phones that ring for it
+}
+
+// Live lists the live calls.
+func (h *Hub) Live() []Snapshot {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	out := make([]Snapshot, 0, len(h.calls))
+	for _, c := range h.calls {
+		if s := c.seen.Load(); s != nil {
+			out = append(out, *s)
+		}
+	}
+	return out
+}
