@@ -70,17 +70,20 @@ func (h *Hub) begin(in Incoming, to call.Number, flow *routing.Flow) {
 	go c.run()
 }
 
+// notNow is what a phone is told of a failure that is ours: what went wrong is
+// in the log, not on a display.
+const notNow = "not possible right now; the caller is still parked"
+
 // retrieveWith claims what is parked and hands the rep's leg to its call.
 func (h *Hub) retrieveWith(ctx context.Context, leg Leg, t parking.Target, by call.Actor) {
 	park, err := h.cfg.Parking.Claim(ctx, t, by, time.Now())
 	if err != nil {
-		cause := call.Failed
 		if late(err) {
-			cause = call.Gone
-		} else {
-			h.cfg.Log.Error("claim failed", "lot", t.Lot, "slot", t.Slot, "agent", by.User, "err", err)
+			refuse(leg, call.Gone, err.Error())
+			return
 		}
-		refuse(leg, cause, err.Error())
+		h.cfg.Log.Error("claim failed", "lot", t.Lot, "slot", t.Slot, "agent", by.User, "err", err)
+		refuse(leg, call.Failed, notNow)
 		return
 	}
 	if c := h.call(park.Call); c != nil && c.mb.post(func() { c.take(leg, park, by) }) {

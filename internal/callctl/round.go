@@ -223,6 +223,8 @@ func (c *Call) beaten(r *round, l Leg, err error) {
 	}
 	if !late(err) {
 		c.log.Error("claim failed", "err", err)
+		c.drop(r, l, notNow)
+		return
 	}
 	c.drop(r, l, err.Error())
 }

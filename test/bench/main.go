@@ -88,13 +88,17 @@ func choose(list string) ([]measurement, error) {
 	if list == "" {
 		return measurements, nil
 	}
+	// In the order of the table, whatever that of the list: memory per parked call
+	// is what the hub grows by, and it does not shrink after other calls.
+	wanted := strings.Split(strings.ReplaceAll(list, " ", ""), ",")
 	var out []measurement
-	for name := range strings.SplitSeq(list, ",") {
-		i := slices.IndexFunc(measurements, func(m measurement) bool { return m.name == strings.TrimSpace(name) })
-		if i < 0 {
-			return nil, fmt.Errorf("no rows named %q; there are %s", name, names())
+	for _, m := range measurements {
+		if i := slices.Index(wanted, m.name); i >= 0 {
+			out, wanted = append(out, m), slices.Delete(wanted, i, i+1)
 		}
-		out = append(out, measurements[i])
+	}
+	if len(wanted) > 0 {
+		return nil, fmt.Errorf("no rows named %q; there are %s", wanted[0], names())
 	}
 	return out, nil
 }

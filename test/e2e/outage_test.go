@@ -25,7 +25,7 @@ func ownCluster(t *testing.T) (dir string, c *embedded.Cluster) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	if err := os.Chmod(dir, 0o755); err != nil { //nolint:gosec // the account of the server enters it
+	if err := os.Chmod(dir, 0o755); err != nil { // the account of the server enters it
 		t.Fatal(err)
 	}
 	return dir, runCluster(t, dir)
