@@ -32,18 +32,18 @@ const (
 	riverConnections = 8
 )
 
-// queues of every node. Work on live calls and the choice of who rings whom are
-// polled often, because a poll is what fetches a job that was written ahead of
-// its time; the cool-down is set per queue, as the client's own also sets how
-// often inserts are announced.
+// queues of every node. Work on live calls is polled often, because a poll is
+// what fetches a job that was written ahead of its time; the cool-down is set per
+// queue, as the client's own also sets how often inserts are announced.
 func queues(node call.NodeID) map[string]river.QueueConfig {
 	punctual := river.QueueConfig{MaxWorkers: 100, FetchPollInterval: 20 * time.Millisecond, FetchCooldown: 5 * time.Millisecond}
 	return map[string]river.QueueConfig{
 		job.OfNode(string(node)): punctual,
-		job.Dispatch:             punctual,
-		job.Default:              {MaxWorkers: 20, FetchPollInterval: 250 * time.Millisecond, FetchCooldown: 50 * time.Millisecond},
-		job.CRM:                  {MaxWorkers: 8, FetchPollInterval: time.Second},
-		job.Webhooks:             {MaxWorkers: 8, FetchPollInterval: time.Second},
+		// Its jobs are announced as they are written; only those for later wait for a poll.
+		job.Dispatch: {MaxWorkers: 100, FetchPollInterval: 100 * time.Millisecond, FetchCooldown: 5 * time.Millisecond},
+		job.Default:  {MaxWorkers: 20, FetchPollInterval: 250 * time.Millisecond, FetchCooldown: 50 * time.Millisecond},
+		job.CRM:      {MaxWorkers: 8, FetchPollInterval: time.Second},
+		job.Webhooks: {MaxWorkers: 8, FetchPollInterval: time.Second},
 	}
 }
 

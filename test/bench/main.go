@@ -52,6 +52,7 @@ func run() int {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), hardStop)
 	defer cancel()
+	signal.Ignore(syscall.SIGPIPE) // whoever reads us may leave; the hub is still to be stopped
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
 
