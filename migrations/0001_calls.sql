@@ -62,23 +62,27 @@ create index call_events_parks on call_events (at) where type like 'park.%';
 -- for calls whose node dies. Facts about a call that is not known are dropped:
 -- there is nobody to tell them of.
 create function note(the_call text, happened timestamptz, kind text, e jsonb) returns int
-language sql as $$
-  with c as (
-    update calls set
-      last_seq = last_seq + 1,
-      answered_at = coalesce(answered_at, case when kind in ('call.answered', 'call.connected') then happened end),
-      connected_at = coalesce(connected_at, case when kind = 'call.connected' then happened end),
-      answered_by = case when connected_at is null and kind = 'call.connected' then coalesce(e->'actor'->>'user', '') else answered_by end
-    where id = the_call
-    returning last_seq)
+language plpgsql as $$ -- plpgsql, not sql: it keeps its plans, which halves what a fact costs
+declare n int;
+begin
+  update calls set
+    last_seq = last_seq + 1,
+    answered_at = coalesce(answered_at, case when kind in ('call.answered', 'call.connected') then happened end),
+    connected_at = coalesce(connected_at, case when kind = 'call.connected' then happened end),
+    answered_by = case when connected_at is null and kind = 'call.connected' then coalesce(e->'actor'->>'user', '') else answered_by end
+  where id = the_call
+  returning last_seq into n;
+  if not found then
+    return null;
+  end if;
   insert into call_events (call_id, seq, at, type, leg, park, lot, slot, queue, actor, age_ms, flow, version, node, cause, data)
-  select the_call, c.last_seq, happened, kind,
-         coalesce(e->>'leg', ''), coalesce(e->>'park', ''), coalesce(e->>'lot', ''), coalesce(e->>'slot', ''),
-         coalesce(e->>'queue', ''), coalesce(e->'actor', '{}'), coalesce((e->>'age_ms')::bigint, 0),
-         coalesce(e->>'flow', ''), coalesce((e->>'version')::int, 0), coalesce(e->>'node', ''),
-         coalesce(e->>'cause', ''), coalesce(e->'data', '{}')
-  from c
-  returning seq
+  values (the_call, n, happened, kind,
+          coalesce(e->>'leg', ''), coalesce(e->>'park', ''), coalesce(e->>'lot', ''), coalesce(e->>'slot', ''),
+          coalesce(e->>'queue', ''), coalesce(e->'actor', '{}'), coalesce((e->>'age_ms')::bigint, 0),
+          coalesce(e->>'flow', ''), coalesce((e->>'version')::int, 0), coalesce(e->>'node', ''),
+          coalesce(e->>'cause', ''), coalesce(e->'data', '{}'));
+  return n;
+end
 $$;
 
 -- The job queue's rows live for seconds: by default it would be vacuumed long

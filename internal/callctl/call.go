@@ -169,7 +169,9 @@ func (c *Call) start() {
 		Call: c.id, Type: call.Offered, At: c.began, Actor: call.Actor{User: c.agent, Via: via(c.trunk)},
 		Data: map[string]any{"from": c.from.Number, "to": c.to, "trunk": c.trunk},
 	}
-	c.book("begin", func(ctx context.Context, b Book) error { return b.Begin(ctx, o, first) })
+	c.scribe.turn("begin", &page{facts: []call.Event{first}, write: func(ctx context.Context, facts []call.Event) error {
+		return c.hub.cfg.Book.Begin(ctx, o, facts...)
+	}})
 	c.caller.Watch(c.leg)
 	c.startFlow()
 }

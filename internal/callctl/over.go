@@ -135,7 +135,7 @@ func (c *Call) write(message bool) {
 		Call: c.id, Type: call.Ended, At: c.endedAt, Cause: c.cause, Flow: c.walk.Flow, Version: c.walk.Version,
 		Data: map[string]any{"outcome": cl.Outcome, "talked_ms": c.talked.Milliseconds(), "parked_ms": c.parkedFor.Milliseconds()},
 	}
-	c.book("end", func(ctx context.Context, b Book) error { return b.End(ctx, cl, last) })
+	c.scribe.last(last, func(ctx context.Context, facts []call.Event) error { return c.hub.cfg.Book.End(ctx, cl, facts...) })
 }
 
 func (c *Call) activity(cl Closing) *crm.Activity {

@@ -22,6 +22,7 @@ type scribe struct {
 
 	mu    sync.Mutex
 	queue []func(context.Context)
+	page  *page // queued last and not begun: takes more facts
 	busy  bool
 	idle  chan struct{} // closed when the queue runs empty; nil when nobody waits
 }
@@ -37,6 +38,7 @@ const (
 func (s *scribe) do(f func(context.Context)) {
 	s.mu.Lock()
 	s.queue = append(s.queue, f)
+	s.page = nil // facts noted from now on come after f
 	start := !s.busy
 	s.busy = true
 	s.mu.Unlock()

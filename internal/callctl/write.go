@@ -9,13 +9,9 @@ import (
 	"github.com/callyard/callyard/internal/call"
 )
 
-// lines, book and parks queue facts that have to be written, in order.
+// lines and parks queue facts that have to be written, in order.
 func (c *Call) lines(what string, f func(context.Context, Lines) error) {
 	c.scribe.must(what, func(ctx context.Context) error { return f(ctx, c.hub.cfg.Lines) })
-}
-
-func (c *Call) book(what string, f func(context.Context, Book) error) {
-	c.scribe.must(what, func(ctx context.Context) error { return f(ctx, c.hub.cfg.Book) })
 }
 
 func (c *Call) parks(what string, f func(context.Context, Parking) error) {
@@ -31,7 +27,7 @@ func (c *Call) note(e call.Event) {
 	if e.Flow == "" {
 		e.Flow, e.Version = c.walk.Flow, c.walk.Version
 	}
-	c.book(string(e.Type), func(ctx context.Context, b Book) error { return b.Note(ctx, e) })
+	c.scribe.note(e, func(ctx context.Context, facts []call.Event) error { return c.hub.cfg.Book.Note(ctx, facts...) })
 }
 
 // try queues work with one attempt; then runs on the call's goroutine with its

@@ -137,8 +137,10 @@ func (b *bench) rest(ctx context.Context) error {
 		return err
 	}
 	b.idle = usage{hub: u.hub / u.took, postgres: u.postgres / u.took}
-	b.figure(figure{Row: "idle", Unit: "% of a core", Value: 100 * b.idle.hub,
-		Note: fmt.Sprintf("Postgres %.1f %%; hub %.0f MB resident", 100*b.idle.postgres, u.rss/1024)})
+	b.figure(figure{
+		Row: "idle", Unit: "% of a core", Value: 100 * b.idle.hub,
+		Note: fmt.Sprintf("Postgres %.1f %%; hub %.0f MB resident", 100*b.idle.postgres, u.rss/1024),
+	})
 	return nil
 }
 

@@ -46,10 +46,12 @@ func (b *bench) bridged(ctx context.Context) error {
 	}
 	delays := append(c.delays, r.delays...).sorted()
 	sent, came := c.sent+r.sent, c.marked+r.marked
-	b.figure(figure{Row: fmt.Sprintf("bridged, two legs, %d", n), Unit: "% of a core per 1,000", Goal: 145,
+	b.figure(figure{
+		Row: fmt.Sprintf("bridged, two legs, %d", n), Unit: "% of a core per 1,000", Goal: 145,
 		Value: percent(s.hub, s.took) * 1000 / float64(n),
 		Note: fmt.Sprintf("%.1f µs per packet, %d of %d came (%.3f %% lost), delay p50 %.2f p99 %.2f ms; %s", s.hub*1e6/float64(max(1, came)),
-			came, sent, max(0, 100-percent(came, sent)), delays.at(.5), delays.at(.99), s.noise())})
+			came, sent, max(0, 100-percent(came, sent)), delays.at(.5), delays.at(.99), s.noise()),
+	})
 	return part(ctx, calls)
 }
 

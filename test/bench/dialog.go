@@ -41,8 +41,10 @@ type dialog struct {
 
 // invite places a call. up is called by the socket's reader when it is answered.
 func (e *endpoint) invite(a *account, from, to string, rtp int, up func(*dialog)) *dialog {
-	d := &dialog{endpoint: e, account: a, id: e.callID(), tag: branch()[7:], to: to, rtp: rtp, up: up,
-		decided: make(chan struct{}), over: make(chan struct{})}
+	d := &dialog{
+		endpoint: e, account: a, id: e.callID(), tag: branch()[7:], to: to, rtp: rtp, up: up,
+		decided: make(chan struct{}), over: make(chan struct{}),
+	}
 	d.target = fmt.Sprintf("sip:%s@%s", to, e.hub)
 	d.local = fmt.Sprintf("<sip:%s@%s>;tag=%s", from, e.hub, d.tag)
 	d.remote = "<" + d.target + ">"
@@ -181,8 +183,10 @@ func (d *dialog) hangup() {
 
 // invited makes the dialog of a received INVITE.
 func (e *endpoint) invited(m *message) *dialog {
-	d := &dialog{endpoint: e, id: m.get("call-id"), tag: branch()[7:], to: userOf(m.uri), invite: m, came: m.came,
-		decided: make(chan struct{}), over: make(chan struct{}), seq: 1}
+	d := &dialog{
+		endpoint: e, id: m.get("call-id"), tag: branch()[7:], to: userOf(m.uri), invite: m, came: m.came,
+		decided: make(chan struct{}), over: make(chan struct{}), seq: 1,
+	}
 	d.local, d.remote = m.get("to")+";tag="+d.tag, m.get("from")
 	d.target = address(m.get("contact"))
 	d.routes = m.header["record-route"]

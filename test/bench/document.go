@@ -71,8 +71,10 @@ func document(s sizes, reps int) []byte {
 }
 
 func lot(name string, first, slots int) object {
-	return object{"name": name, "first": first, "last": first + slots - 1, "cool_down_s": 0, "on_expired": "hangup",
-		"ladder": []any{object{"after_s": 300, "do": "goto", "outcome": "expired"}}}
+	return object{
+		"name": name, "first": first, "last": first + slots - 1, "cool_down_s": 0, "on_expired": "hangup",
+		"ladder": []any{object{"after_s": 300, "do": "goto", "outcome": "expired"}},
+	}
 }
 
 func parks(name string) object {

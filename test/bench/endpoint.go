@@ -48,8 +48,10 @@ func newEndpoint(hub netip.AddrPort) (*endpoint, error) {
 	if err := stamp(c); err != nil {
 		return nil, err
 	}
-	e := &endpoint{hub: hub, conn: c, addr: c.LocalAddr().(*net.UDPAddr).AddrPort(), done: make(chan struct{}),
-		calls: map[string]*dialog{}, asked: map[string]chan *message{}}
+	e := &endpoint{
+		hub: hub, conn: c, addr: c.LocalAddr().(*net.UDPAddr).AddrPort(), done: make(chan struct{}),
+		calls: map[string]*dialog{}, asked: map[string]chan *message{},
+	}
 	go e.read()
 	return e, nil
 }

@@ -79,10 +79,14 @@ func (b *bench) escalation(ctx context.Context) error {
 	mu.Unlock()
 	late.sorted()
 	job.sorted()
-	b.figure(figure{Row: "escalation: step due → INVITE at the alternate, p50", Unit: "ms", Value: late.at(.5),
-		Note: fmt.Sprintf("%d of %d rung, parked at 20/s; %s", len(late), n, after.since(before).noise())})
-	b.figure(figure{Row: "escalation: step due → INVITE at the alternate, p99", Unit: "ms", Goal: 100, Value: late.at(.99),
-		Note: fmt.Sprintf("longest %.1f; step begun by its job: p50 %.1f p99 %.1f", late.at(1), job.at(.5), job.at(.99))})
+	b.figure(figure{
+		Row: "escalation: step due → INVITE at the alternate, p50", Unit: "ms", Value: late.at(.5),
+		Note: fmt.Sprintf("%d of %d rung, parked at 20/s; %s", len(late), n, after.since(before).noise()),
+	})
+	b.figure(figure{
+		Row: "escalation: step due → INVITE at the alternate, p99", Unit: "ms", Goal: 100, Value: late.at(.99),
+		Note: fmt.Sprintf("longest %.1f; step begun by its job: p50 %.1f p99 %.1f", late.at(1), job.at(.5), job.at(.99)),
+	})
 	return part(ctx, calls)
 }
 

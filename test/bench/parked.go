@@ -37,8 +37,10 @@ func (b *bench) parked(ctx context.Context) error {
 	for _, t := range talkers {
 		t.hush()
 	}
-	b.figure(figure{Row: fmt.Sprintf("parked, callers send RTP too, %d", len(half)), Unit: "% of a core per 1,000", Goal: 85,
-		Value: percent(s.hub, s.took) * 1000 / float64(len(half)), Note: b.heard(t, s, len(half)) + "; " + s.noise()})
+	b.figure(figure{
+		Row: fmt.Sprintf("parked, callers send RTP too, %d", len(half)), Unit: "% of a core per 1,000", Goal: 85,
+		Value: percent(s.hub, s.took) * 1000 / float64(len(half)), Note: b.heard(t, s, len(half)) + "; " + s.noise(),
+	})
 
 	rest, err := b.park(ctx, b.size.full-b.size.half, hallTwo)
 	if err != nil {
@@ -49,8 +51,10 @@ func (b *bench) parked(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	b.figure(figure{Row: "memory per parked call", Unit: "KB", Goal: 50, Value: (last.rss - empty.rss) / float64(len(calls)),
-		Note: fmt.Sprintf("resident: %.0f MB empty, %.0f MB with %d parked", empty.rss/1024, last.rss/1024, len(calls))})
+	b.figure(figure{
+		Row: "memory per parked call", Unit: "KB", Goal: 50, Value: (last.rss - empty.rss) / float64(len(calls)),
+		Note: fmt.Sprintf("resident: %.0f MB empty, %.0f MB with %d parked", empty.rss/1024, last.rss/1024, len(calls)),
+	})
 	return part(ctx, calls)
 }
 
@@ -85,10 +89,14 @@ func (b *bench) music(ctx context.Context, n int) (spent, error) {
 	if err != nil {
 		return s, err
 	}
-	b.figure(figure{Row: fmt.Sprintf("parked, music, %d", n), Unit: "% of a core per 1,000", Goal: 50,
-		Value: percent(s.hub, s.took) * 1000 / float64(n), Note: b.heard(t, s, n) + "; " + s.noise()})
-	f := figure{Row: fmt.Sprintf("gap between music packets, %d, p99", n), Unit: "ms", Value: t.gaps.at(.99),
-		Note: fmt.Sprintf("p50 %.2f, p99.9 %.1f, longest %.1f", t.gaps.at(.5), t.gaps.at(.999), t.gaps.at(1))}
+	b.figure(figure{
+		Row: fmt.Sprintf("parked, music, %d", n), Unit: "% of a core per 1,000", Goal: 50,
+		Value: percent(s.hub, s.took) * 1000 / float64(n), Note: b.heard(t, s, n) + "; " + s.noise(),
+	})
+	f := figure{
+		Row: fmt.Sprintf("gap between music packets, %d, p99", n), Unit: "ms", Value: t.gaps.at(.99),
+		Note: fmt.Sprintf("p50 %.2f, p99.9 %.1f, longest %.1f", t.gaps.at(.5), t.gaps.at(.999), t.gaps.at(1)),
+	}
 	if n == b.size.full {
 		f.Goal = 22
 	}

@@ -68,8 +68,10 @@ func (b *bench) short(ctx context.Context, row string, goal, perSecond float64, 
 		}
 	}
 	setups.sorted()
-	b.figure(figure{Row: row, Unit: "ms of CPU per call", Goal: goal, Value: hub + postgres,
+	b.figure(figure{
+		Row: row, Unit: "ms of CPU per call", Goal: goal, Value: hub + postgres,
 		Note: fmt.Sprintf("hub %.2f, Postgres %.2f; %d of %d calls at %.0f/s; INVITE→200 p50 %.1f p99 %.1f ms; %s",
-			hub, postgres, up, n, perSecond, setups.at(.5), setups.at(.99), s.noise())})
+			hub, postgres, up, n, perSecond, setups.at(.5), setups.at(.99), s.noise()),
+	})
 	return nil
 }

@@ -1,0 +1,123 @@
+//go:build linux
+
+package main
+
+import (
+	"encoding/binary"
+	"time"
+)
+
+// stream is what comes from one port of the hub.
+type stream struct {
+	packets, lost int
+	last          int64
+	seq           uint16
+	gaps          []float32 // in ms
+	markedLast    int64
+	speechBegan   int64 // when marked packets began to come, after a second of none
+}
+
+// took counts a packet from the hub's port.
+func (s *side) took(port uint16, b []byte, came int64) {
+	if len(b) < rtpBytes || b[0]>>6 != 2 || b[1]&0x7f > 95 && b[1]&0x7f != 101 {
+		return
+	}
+	h := s.heard[port]
+	if h == nil {
+		h = &stream{}
+		s.heard[port] = h
+	}
+	if string(b[12:16]) == mark {
+		if came-h.markedLast > int64(time.Second) {
+			h.speechBegan = came
+		}
+		h.markedLast = came
+		if s.count {
+			s.marked++
+			s.delays = append(s.delays, float64(came-readTime(b[16:32]))/1e6)
+		}
+	}
+	if !s.count {
+		return
+	}
+	seq := binary.BigEndian.Uint16(b[2:])
+	if h.packets > 0 {
+		h.gaps = append(h.gaps, float32(came-h.last)/1e6)
+		if missed := seq - h.seq - 1; missed < 1000 {
+			h.lost += int(missed)
+		}
+	}
+	h.packets++
+	h.last, h.seq = came, seq
+}
+
+// record begins to count arrivals afresh; tally ends it.
+func (s *side) record() {
+	s.engine.mu.Lock()
+	defer s.engine.mu.Unlock()
+	for _, h := range s.heard {
+		if h != nil {
+			h.packets, h.lost, h.gaps = 0, 0, h.gaps[:0]
+		}
+	}
+	s.sent, s.marked, s.delays, s.count = 0, 0, nil, true
+}
+
+// tally is what came while arrivals were recorded.
+type tally struct {
+	streams, packets, lost int
+	sent, marked           int
+	gaps, delays           spread // in ms, sorted
+}
+
+func (s *side) tally() (t tally) {
+	s.engine.mu.Lock()
+	s.count = false
+	t.sent, t.marked, t.delays = s.sent, s.marked, s.delays
+	for _, h := range s.heard {
+		if h == nil || h.packets == 0 {
+			continue
+		}
+		t.streams++
+		t.packets += h.packets
+		t.lost += h.lost
+		for _, g := range h.gaps {
+			t.gaps = append(t.gaps, float64(g))
+		}
+	}
+	s.engine.mu.Unlock()
+	t.gaps.sorted()
+	t.delays.sorted()
+	return t
+}
+
+// speech is when the latest stretch of a talker's audio began to come from the
+// hub's port.
+func (s *side) speech(port uint16) (time.Time, bool) {
+	s.engine.mu.Lock()
+	defer s.engine.mu.Unlock()
+	if h := s.heard[port]; h != nil && h.speechBegan != 0 {
+		return time.Unix(0, h.speechBegan), true
+	}
+	return time.Time{}, false
+}
+
+// The time is written in hex digits: they survive a hub that decodes µ-law and
+// encodes it again, which can turn 0x7f into 0xff.
+func writeTime(b []byte, ns int64) {
+	for i := range b {
+		b[len(b)-1-i] = "0123456789abcdef"[ns&15]
+		ns >>= 4
+	}
+}
+
+func readTime(b []byte) (ns int64) {
+	for _, c := range b {
+		d := int64(c - '0')
+		if c >= 'a' {
+			d = int64(c-'a') + 10
+		}
+		ns = ns<<4 | d
+	}
+	return ns
+}
