@@ -16,15 +16,26 @@ type gather struct {
 	timer  *time.Timer
 }
 
+// brokenOff is how long a flow waits after a prompt that was cut off by nobody's
+// wish before it goes on.
+const brokenOff = time.Second
+
 // play plays a prompt; a digit may cut it short.
 func (c *Call) play(cmd routing.Play) {
 	gen := c.wait.gen
-	c.ear().Play(clips(cmd.Prompt), func(bool) {
-		c.mb.post(func() {
-			if c.wait.gen == gen && !c.ended {
-				c.resume("done", nil)
-			}
-		})
+	done := func() {
+		if c.wait.gen == gen && !c.ended {
+			c.resume("done", nil)
+		}
+	}
+	c.ear().Play(clips(cmd.Prompt), func(whole bool) {
+		if whole {
+			c.mb.post(done)
+			return
+		}
+		// Broken off, most likely because the caller has just hung up: the flow must
+		// not run on for them.
+		c.after(brokenOff, done)
 	})
 	if cmd.Interruptible {
 		c.wait.gather = &gather{Gather: routing.Gather{Node: cmd.Node}}

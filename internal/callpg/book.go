@@ -57,7 +57,19 @@ func (b *Book) Begin(ctx context.Context, o callctl.Opening, facts ...call.Event
 
 // Note appends facts. Those of a call that the ledger does not know are dropped.
 func (b *Book) Note(ctx context.Context, facts ...call.Event) error {
-	return b.db.In(ctx, func(tx *pg.Tx) error { return tx.Note(ctx, facts...) })
+	if len(facts) != 1 {
+		return b.db.In(ctx, func(tx *pg.Tx) error { return tx.Note(ctx, facts...) })
+	}
+	e := facts[0] // a statement is a transaction by itself, and saves begin and commit
+	doc, err := pg.EventJSON(e)
+	if err != nil {
+		return err
+	}
+	if _, err := b.db.Pool.Exec(ctx, `select note($1, $2, $3, $4)`, string(e.Call), e.At, string(e.Type), doc); err != nil {
+		return fmt.Errorf("note %s of %s: %w", e.Type, e.Call, err)
+	}
+	b.db.Announce()
+	return nil
 }
 
 // End closes the call: its row, its last facts and the delivery of its activity,

@@ -13,6 +13,10 @@ import (
 // payload is empty: a listener reads on from its own cursor.
 const LedgerChannel = "callyard_ledger"
 
+// announcePause is how long further commits wait to share one NOTIFY. Live views
+// are late by that much at most; every NOTIFY makes every listener read.
+const announcePause = 25 * time.Millisecond
+
 // announcer notifies after commits, not in them: a NOTIFY inside a transaction
 // makes all commits queue behind one lock. Many commits become one NOTIFY.
 type announcer struct {
@@ -50,6 +54,11 @@ func (a *announcer) run(ctx context.Context) {
 			a.log.Debug("ledger not announced; readers poll", "err", err)
 		}
 		cancel()
+		select {
+		case <-a.quit:
+			return
+		case <-time.After(announcePause):
+		}
 	}
 }
 
