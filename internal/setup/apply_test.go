@@ -30,8 +30,10 @@ numbers: [{number: "+12025550100", flow: in}]
 func stores(t *testing.T) setup.Stores {
 	t.Helper()
 	db := pgtest.New(t)
-	return setup.Stores{Lots: parkingpg.New(db), Agents: queuespg.New(db), Routes: routingpg.New(db), Contacts: crmpg.NewContacts(db), Realm: "callyard",
-		Prompt: func(string) bool { return true }}
+	return setup.Stores{
+		Lots: parkingpg.New(db), Agents: queuespg.New(db), Routes: routingpg.New(db), Contacts: crmpg.NewContacts(db), Realm: "callyard",
+		Prompt: func(string) bool { return true },
+	}
 }
 
 func apply(t *testing.T, s setup.Stores, doc string) ([]string, error) {
