@@ -2,6 +2,7 @@ package callctl_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -36,6 +37,24 @@ func TestDial(t *testing.T) {
 			r.pass(time.Second)
 			r.is("bea", r.state("bea"), queues.WrapUp)
 			r.outcome(r.book.lastBegun(), "answered")
+		})
+	})
+	t.Run("longest_idle rings the one who has not talked for longest, and nobody else", func(t *testing.T) {
+		story(t, func(r *rig) {
+			r.flow(strings.Replace(team, `"ring_s": 10`, `"ring_s": 10, "strategy": "longest_idle"`, 1))
+			r.phone.has("ann", answersAfter(time.Second))
+			r.phone.has("bea", answersAfter(time.Second))
+			rang := map[string]int{}
+			for range 4 {
+				p := r.calls()
+				r.pass(2 * time.Second)
+				p.hangUp()
+				r.pass(time.Minute) // wrap-up is over
+				for _, who := range []string{"ann", "bea"} {
+					rang[who] = len(r.phone.calls(who))
+				}
+			}
+			r.is("rung", rang, map[string]int{"ann": 2, "bea": 2})
 		})
 	})
 	for _, c := range []struct {

@@ -207,9 +207,6 @@ func (c *Call) ringFor(n int, via string, ring time.Duration, whoever bool, s pa
 		c.stepResult(c.stay.park.ID, n, result, map[string]any{"to": to})
 		return
 	}
-	if s.Strategy == "longest_idle" && len(agents) > 1 {
-		agents = c.longestIdle(agents)
-	}
 	for r := range c.rounds {
 		if r.via == "recall" || r.via == "offer" {
 			c.stopRinging(r, call.NoAnswer) // one step's phones at a time; a queue's go on
@@ -217,21 +214,9 @@ func (c *Call) ringFor(n int, via string, ring time.Duration, whoever bool, s pa
 	}
 	p := c.stay.park
 	inv := Invitation{Display: fmt.Sprintf("%d %s %s", p.Slot, age(p.ParkedAt), c.display()), Diverted: fmt.Sprint(p.Slot)}
-	r := &round{via: via, step: n}
+	r := &round{via: via, step: n, one: s.Strategy == "longest_idle"}
 	r.over = func(why call.Cause) { c.stepResult(p.ID, n, string(why), nil) }
 	c.reserve(r, agents, ring, whoever, inv)
-}
-
-// longestIdle narrows the agents to the one who has waited longest, by the plan's last reading.
-func (c *Call) longestIdle(agents []string) []string {
-	plan := c.hub.cfg.Plan()
-	best := agents[0]
-	for _, a := range agents[1:] {
-		if plan.Agents[a].IdleSince.Before(plan.Agents[best].IdleSince) {
-			best = a
-		}
-	}
-	return []string{best}
 }
 
 // enqueue puts the call in line while it stays in its slot, with its original clock.

@@ -155,7 +155,7 @@ func (c *Call) dial(cmd routing.Dial) {
 	}
 	inv := Invitation{}
 	ring := orElse(cmd.Ring, recallRing)
-	r := &round{via: "dial", over: over, numbers: numbers}
+	r := &round{via: "dial", over: over, numbers: numbers, one: cmd.Strategy == "longest_idle"}
 	switch {
 	case len(agents) == 0 && len(numbers) == 0:
 		c.log.Info("dial has nobody to ring", "node", cmd.Node)
@@ -163,9 +163,6 @@ func (c *Call) dial(cmd routing.Dial) {
 	case len(agents) == 0:
 		c.ring(r, nil, numbers, ring, inv)
 	default:
-		if cmd.Strategy == "longest_idle" {
-			agents = c.longestIdle(agents)
-		}
 		c.reserve(r, agents, ring, c.agent != "", inv) // a colleague may ring one who is away
 	}
 }

@@ -24,6 +24,7 @@ type Parking interface {
 
 // Lines is what live calls need of the queue store.
 type Lines interface {
+	Agents(ctx context.Context) ([]queues.Agent, error)
 	Join(ctx context.Context, e queues.Entry, now time.Time) error
 	Leave(ctx context.Context, c call.ID, queue, outcome string, by call.Actor, now time.Time) error
 	Reserve(ctx context.Context, o queues.Offer, whoever bool) (queues.Offer, error)

@@ -1,6 +1,7 @@
 package callctl
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -97,6 +98,7 @@ func (p *Plan) Team(name string) []string {
 			out = append(out, as.Agent)
 		}
 	}
+	slices.Sort(out)
 	return out
 }
 

@@ -3,6 +3,7 @@ package callctl
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/callyard/callyard/internal/call"
@@ -13,6 +14,7 @@ import (
 // round is phones that ring for this call: the first human to answer has it.
 type round struct {
 	via      string // "dial", "recall", "offer", "queue", "rest", "transfer"
+	one      bool   // of the agents only the one who has been idle longest is rung
 	numbers  []call.Number
 	offer    string // the offer that reserved the agents, "" for a number
 	step     int    // of the ladder: recall, offer
@@ -49,6 +51,13 @@ func (c *Call) reserve(r *round, agents []string, ring time.Duration, whoever bo
 	var got queues.Offer
 	c.rounds[r] = true
 	c.try(func(ctx context.Context) (err error) {
+		if r.one && len(o.Agents) > 1 {
+			there, err := c.hub.cfg.Lines.Agents(ctx)
+			if err != nil {
+				return err
+			}
+			o.Agents = longestIdle(there, o.Agents)
+		}
 		got, err = c.hub.cfg.Lines.Reserve(ctx, o, whoever)
 		return err
 	}, func(err error) {
@@ -74,6 +83,22 @@ func (c *Call) reserve(r *round, agents []string, ring time.Duration, whoever bo
 			c.ring(r, got.Agents, r.numbers, ring, inv)
 		}
 	})
+}
+
+// longestIdle is the one of the agents named who could be rung and has waited
+// longest since their last conversation; all of them when none could.
+func longestIdle(there []queues.Agent, names []string) []string {
+	var best *queues.Agent
+	for i := range there {
+		a := &there[i]
+		if slices.Contains(names, a.Name) && a.Free() && (best == nil || a.IdleSince.Before(best.IdleSince)) {
+			best = a
+		}
+	}
+	if best == nil {
+		return names
+	}
+	return []string{best.Name}
 }
 
 // ring sends the invitations of a round.
