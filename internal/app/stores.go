@@ -56,13 +56,6 @@ func (a *App) openStores(ctx context.Context) error {
 // their sockets.
 func (a *App) tidyUp(ctx context.Context) error {
 	now, node := time.Now(), call.NodeID(a.cfg.Node)
-	n, err := a.Book.CloseOrphans(ctx, node, now)
-	if err != nil {
-		return err
-	}
-	if n > 0 {
-		a.log.Warn("calls of this node were cut off by a crash", "calls", n)
-	}
 	parks, err := a.endParks(ctx, node, now)
 	if err != nil {
 		return err
@@ -72,6 +65,13 @@ func (a *App) tidyUp(ctx context.Context) error {
 	}
 	if err := a.Agents.ResetNode(ctx, node, now); err != nil {
 		return fmt.Errorf("free the agents of this node: %w", err)
+	}
+	n, err := a.Book.CloseOrphans(ctx, node, now)
+	if err != nil {
+		return err
+	}
+	if n > 0 {
+		a.log.Warn("calls of this node were cut off by a crash", "calls", n)
 	}
 	return nil
 }

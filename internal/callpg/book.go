@@ -123,44 +123,6 @@ const (
 	OutcomeAbandoned = "abandoned_in_outage"
 )
 
-// CloseOrphans ends the calls that a node left open when it died: its sockets
-// are gone and with them the callers. It is for the node's next start, before it
-// takes calls, or for whoever finds it dead. The number of calls is returned.
-func (b *Book) CloseOrphans(ctx context.Context, node call.NodeID, at time.Time) (int, error) {
-	n := 0
-	err := b.db.In(ctx, func(tx *pg.Tx) error {
-		rows, err := tx.Query(ctx, `
-			update calls set ended_at = greatest($2, started_at), cause = $3,
-			  outcome = case when connected_at is null then $4 else $5 end
-			where node = $1 and ended_at is null
-			returning id, ended_at, outcome`,
-			node, at, call.Failed, OutcomeAbandoned, OutcomeAnswered)
-		if err != nil {
-			return err
-		}
-		facts, err := collect(rows, func(o struct {
-			ID      call.ID
-			EndedAt time.Time
-			Outcome string
-		},
-		) call.Event {
-			return call.Event{
-				At: o.EndedAt, Call: o.ID, Type: call.Ended, Cause: call.Failed,
-				Data: map[string]any{"outcome": o.Outcome, "orphan": true},
-			}
-		})
-		if err != nil {
-			return err
-		}
-		n = len(facts)
-		return tx.Note(ctx, facts...)
-	})
-	if err != nil {
-		return 0, fmt.Errorf("close calls left open by node %s: %w", node, err)
-	}
-	return n, nil
-}
-
 // known is nil for a time that is not.
 func known(t time.Time) *time.Time {
 	if t.IsZero() {

@@ -258,7 +258,11 @@ func TestEnd(t *testing.T) {
 
 func TestCloseOrphans(t *testing.T) {
 	t.Parallel()
-	b := callpg.New(pgtest.New(t), nil)
+	var logged []crm.Activity
+	b := callpg.New(pgtest.New(t), func(_ context.Context, _ *pg.Tx, a crm.Activity) error {
+		logged = append(logged, a)
+		return nil
+	})
 	ended, theirs := opening("call_ended", noon), opening("call_theirs", noon)
 	theirs.Node = "n2"
 	for _, o := range []callctl.Opening{opening("call_waiting", noon), opening("call_talking", noon), ended, theirs} {
@@ -283,6 +287,13 @@ func TestCloseOrphans(t *testing.T) {
 		if last := events[len(events)-1]; last.Type != call.Ended || last.Cause != call.Failed || last.Data["outcome"] != want {
 			t.Errorf("%s: %+v", id, last)
 		}
+	}
+	outcomes := map[string]string{}
+	for _, a := range logged {
+		outcomes[a.Key] = a.Outcome
+	}
+	if len(logged) != 3 || outcomes["call_waiting"] != callpg.OutcomeAbandoned || outcomes["call_talking"] != callpg.OutcomeAnswered {
+		t.Errorf("each call should be logged once: %v", outcomes)
 	}
 	if r := row(t, b, "call_theirs"); r.EndedAt != nil {
 		t.Error("another node's call was closed")
