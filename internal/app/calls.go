@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/callyard/callyard/internal/call"
 	"github.com/callyard/callyard/internal/callctl"
@@ -59,6 +60,10 @@ func (a *App) mediaAddr() (bind, advertised netip.Addr, err error) {
 	return bind, advertised, nil
 }
 
+// callsShare is how much of the time for stopping calls may take: what they still
+// have to write must not keep the database from stopping cleanly.
+const callsShare = 12 * time.Second
+
 func (a *App) startCalls(ctx context.Context) error {
 	var ifaces []sipua.Interface
 	for _, l := range a.cfg.SIP.Listen {
@@ -84,7 +89,11 @@ func (a *App) startCalls(ctx context.Context) error {
 		return err
 	}
 	a.onStop("SIP", func(context.Context) error { a.SIP.Stop(); return nil }) //nolint:contextcheck // its goodbyes have their own time
-	a.onStop("calls", a.Hub.Stop)                                             // before SIP, which says goodbye for them
+	a.onStop("calls", func(ctx context.Context) error {                       // before SIP, which says goodbye for them
+		ctx, cancel := context.WithTimeout(ctx, callsShare)
+		defer cancel()
+		return a.Hub.Stop(ctx)
+	})
 	return nil
 }
 

@@ -41,7 +41,12 @@ func (a *App) databaseURL(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("embedded database: %w", err)
 	}
 	a.log.Info("embedded database runs", "folder", filepath.Join(a.cfg.DataDir, "postgres"), "took", time.Since(begun).Round(time.Millisecond))
-	a.onStop("embedded database", cluster.Stop)
+	a.onStop("embedded database", func(ctx context.Context) error {
+		// Also when the time for stopping is up: a database that is not stopped has to recover.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+		defer cancel()
+		return cluster.Stop(ctx)
+	})
 	return cluster.URL(), nil
 }
 

@@ -55,15 +55,19 @@ func (h *Hub) Stop(ctx context.Context) error {
 	for _, c := range calls {
 		c.mb.post(func() { c.over(call.Shutdown) })
 	}
-	defer h.cancel()
+	late := 0
 	for _, c := range calls {
 		select {
 		case <-c.done:
 		case <-ctx.Done():
-			return fmt.Errorf("call %s did not end in time: %w", c.id, ctx.Err())
+			late++
 		}
 	}
+	h.cancel() // what is still being tried is given up
 	h.helpers.Wait()
+	if late > 0 {
+		return fmt.Errorf("%d calls did not end in time: %w", late, ctx.Err())
+	}
 	return nil
 }
 

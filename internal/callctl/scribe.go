@@ -59,7 +59,7 @@ func (s *scribe) must(what string, f func(context.Context) error) {
 			if err == nil || late(err) {
 				return
 			}
-			if ctx.Err() != nil || time.Now().After(until) {
+			if final(err) || ctx.Err() != nil || time.Now().After(until) {
 				s.log.Error("not written", "what", what, "err", err)
 				return
 			}
@@ -75,6 +75,21 @@ func (s *scribe) must(what string, f func(context.Context) error) {
 			wait = min(2*wait, longWait)
 		}
 	})
+}
+
+// final tells errors that no later attempt mends: the database has understood and
+// refused (SQLSTATE classes 22, data; 23, integrity; 42, syntax or access).
+// Repeating them would hold up all that comes after.
+func final(err error) bool {
+	var state interface{ SQLState() string }
+	if !errors.As(err, &state) || len(state.SQLState()) != 5 {
+		return false
+	}
+	switch state.SQLState()[:2] {
+	case "22", "23", "42":
+		return true
+	}
+	return false
 }
 
 // late tells errors that mean somebody else was quicker or it is over.

@@ -159,13 +159,13 @@ func device(req *sip.Request) string {
 		return plain(ua)
 	}
 	if c := req.Contact(); c != nil {
-		return c.Address.String()
+		return legible(c.Address.String())
 	}
 	return req.Source()
 }
 
 // unquote takes the escapes out of a display name.
-func unquote(s string) string { return strings.TrimSpace(strings.ReplaceAll(s, `\`, "")) }
+func unquote(s string) string { return strings.TrimSpace(strings.ReplaceAll(legible(s), `\`, "")) }
 
 func first(a, b string) string {
 	if a != "" {

@@ -64,7 +64,7 @@ func userOf(u *sip.Uri) string {
 	if s, err := url.PathUnescape(user); err == nil {
 		user = s
 	}
-	return user
+	return legible(user)
 }
 
 // numberOf is the number a user part stands for, empty for a withheld one.

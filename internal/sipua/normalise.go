@@ -2,6 +2,8 @@ package sipua
 
 import (
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/emiago/sipgo/sip"
 )
@@ -79,14 +81,36 @@ func mediaType(m *sip.MessageData) string {
 // plain makes text safe inside a quoted string of a header: a peer's text must
 // not end the line or the quotes.
 func plain(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '"' || r == '\\' {
+			return -1
+		}
+		return r
+	}, legible(s))
+}
+
+// longest is how much of a peer's name or number is kept, in characters.
+const longest = 120
+
+// legible makes text of what a peer sent as such: UTF-8 as RFC 3261 §25.1 wants
+// it, Latin-1 as carriers send it, without the control characters that no
+// display and no database takes.
+func legible(s string) string {
+	if !utf8.ValidString(s) {
+		latin1 := make([]rune, len(s))
+		for i := range len(s) {
+			latin1[i] = rune(s[i])
+		}
+		s = string(latin1)
+	}
 	s = strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || r == '"' || r == '\\' {
+		if unicode.IsControl(r) {
 			return -1
 		}
 		return r
 	}, s)
-	if r := []rune(s); len(r) > 120 {
-		s = string(r[:120])
+	if r := []rune(s); len(r) > longest {
+		s = string(r[:longest])
 	}
 	return s
 }
