@@ -88,8 +88,11 @@ func (c *command) runDemo(ctx context.Context, cfg config.Config) error {
 	}
 	var state demo.State
 	err = c.run(ctx, cfg, func(ctx context.Context, hub Hub) error {
-		if err := ownDatabase(ctx, hub, set); err != nil {
-			return err
+		// Where a demo has run before, the embedded database is its own, whoever was added to it.
+		if before, _ := demo.ReadState(cfg.DataDir); cfg.Database != "" || before.Key == "" {
+			if err := ownDatabase(ctx, hub, set); err != nil {
+				return err
+			}
 		}
 		if _, err := hub.Setup(ctx, set); err != nil {
 			return fmt.Errorf("demo set: %w", err)
