@@ -217,16 +217,13 @@ func (c *Call) won(r *round, l Leg) {
 	r.wants = l
 	id := c.stay.park.ID
 	var park parking.Park
+	err := errPanic
 	c.fork(oneTry, func(ctx context.Context) {
-		p, err := c.hub.cfg.Parking.Claim(ctx, parking.Target{Park: id}, by, time.Now())
-		if err != nil {
-			c.mb.post(func() { c.beaten(r, l, err) })
-			return
-		}
-		park = p
+		park, err = c.hub.cfg.Parking.Claim(ctx, parking.Target{Park: id}, by, time.Now())
 	}, func() {
 		switch {
-		case park.ID == "":
+		case err != nil:
+			c.beaten(r, l, err)
 		case r.wants != l || c.ended:
 			c.release(park, "retriever_gone")
 		case c.stay == nil || c.stay.leaving || c.talk != nil:
