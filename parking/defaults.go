@@ -104,6 +104,7 @@ func (v *faults) ladder(steps []Step, limit time.Duration) {
 		last := i == len(steps)-1
 		v.must(i == 0 || s.After >= steps[i-1].After, at("after_s"), "%g comes before the step above, %g", s.After.Seconds(), steps[max(0, i-1)].After.Seconds())
 		v.must(s.After <= limit, at("after_s"), "%g is beyond max_park_s, %g", s.After.Seconds(), limit.Seconds())
+		v.oneOf(at("on_unknown"), s.OnUnknown, "", "run", "skip")
 		switch s.Do {
 		case Remind:
 			v.within(at("after_s"), s.After, 5*time.Second, 600*time.Second)

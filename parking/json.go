@@ -1,14 +1,17 @@
 package parking
 
 import (
+	"bytes"
 	"encoding/json"
+	"fmt"
 	"math"
 	"time"
 )
 
 // In JSON durations are numbers of seconds, and the field's name says so. What
 // is absent is left as it was, so that reading into Defaults or into a stored
-// lot changes only what is given.
+// lot changes only what is given. A key that nobody knows is an error: a
+// misspelt one would be a rule that silently does not hold.
 
 type (
 	lotFields  Lot // without the methods
@@ -26,7 +29,8 @@ func (l Lot) MarshalJSON() ([]byte, error) {
 	}{lotFields(l), seconds(l.MaxPark), seconds(l.Claim), seconds(l.CoolDown), seconds(l.Bounce)})
 }
 
-// UnmarshalJSON reads durations as seconds. A cool-down or bounce of 0 is Off.
+// UnmarshalJSON reads durations as seconds, and no unknown keys. A cool-down or
+// bounce of 0 is Off.
 func (l *Lot) UnmarshalJSON(b []byte) error {
 	was := l.Ladder
 	l.Ladder = nil // a ladder is replaced whole; its array may be shared
@@ -37,8 +41,8 @@ func (l *Lot) UnmarshalJSON(b []byte) error {
 		CoolDown *float64 `json:"cool_down_s"`
 		Bounce   *float64 `json:"bounce_s"`
 	}{lotFields: (*lotFields)(l)}
-	if err := json.Unmarshal(b, &in); err != nil {
-		return err
+	if err := strict(b, &in); err != nil {
+		return fmt.Errorf("lot %q: %w", l.Name, err)
 	}
 	if l.Ladder == nil {
 		l.Ladder = was
@@ -66,7 +70,7 @@ func (s Step) MarshalJSON() ([]byte, error) {
 	}{seconds(s.After), stepFields(s), seconds(s.Repeat), seconds(s.Ring)})
 }
 
-// UnmarshalJSON reads durations as seconds.
+// UnmarshalJSON reads durations as seconds, and no unknown keys.
 func (s *Step) UnmarshalJSON(b []byte) error {
 	in := struct {
 		*stepFields
@@ -74,13 +78,20 @@ func (s *Step) UnmarshalJSON(b []byte) error {
 		Repeat *float64 `json:"repeat_s"`
 		Ring   *float64 `json:"ring_s"`
 	}{stepFields: (*stepFields)(s)}
-	if err := json.Unmarshal(b, &in); err != nil {
-		return err
+	if err := strict(b, &in); err != nil {
+		return fmt.Errorf("step of a ladder: %w", err)
 	}
 	read(&s.After, in.After)
 	read(&s.Repeat, in.Repeat)
 	read(&s.Ring, in.Ring)
 	return nil
+}
+
+// strict is the option that json.Decoder does not hand on to UnmarshalJSON.
+func strict(b []byte, into any) error {
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.DisallowUnknownFields()
+	return d.Decode(into)
 }
 
 func seconds(d time.Duration) float64 { return max(0, d).Seconds() }

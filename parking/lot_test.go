@@ -57,6 +57,7 @@ func TestValidate(t *testing.T) {
 		{"cool-down", func(l *Lot) { l.CoolDown = sec(301) }, "cool_down_s: 301"},
 		{"bounce", func(l *Lot) { l.Bounce = sec(16) }, "bounce_s: 16"},
 		{"destination", func(l *Lot) { l.OnExpired = "queue:" }, `on_expired: "queue:" is none of`},
+		{"unknown", func(l *Lot) { l.Ladder[0].OnUnknown = "maybe" }, `ladder[0].on_unknown: "maybe" is none of`},
 		{"no end", func(l *Lot) { l.Ladder = l.Ladder[:1] }, "ladder: the last step does not end the park"},
 		{"order", func(l *Lot) { l.Ladder[0].After = sec(70) }, "ladder[1].after_s: 60 comes before the step above, 70"},
 		{"beyond", func(l *Lot) { l.Ladder[2].After = sec(301) }, "ladder[2].after_s: 301 is beyond max_park_s, 300"},
@@ -130,6 +131,30 @@ func TestJSON(t *testing.T) {
 		var l Lot
 		if err := json.Unmarshal([]byte(`{"claim_s": "10s"}`), &l); err == nil {
 			t.Error("no error")
+		}
+	})
+}
+
+func TestUnknownKeys(t *testing.T) {
+	for _, tt := range []struct{ doc, key string }{
+		{`{"name": "x", "first": 1, "last": 2, "max_park": 20}`, `"max_park"`},
+		{`{"name": "x", "ladder": [{"after_s": 20, "do": "remind", "too": "parker"}]}`, `"too"`},
+	} {
+		var l Lot
+		if err := json.Unmarshal([]byte(tt.doc), &l); err == nil || !strings.Contains(err.Error(), tt.key) {
+			t.Errorf("%s: %v", tt.doc, err)
+		}
+	}
+	t.Run("what was written can be read", func(t *testing.T) {
+		want := Lot{ID: "lot_1", Name: "x", First: 1, Last: 2, Extension: "9", Music: "calm", CoolDown: Off}.WithDefaults()
+		want.Ladder[0].OnUnknown, want.Ladder[0].When = "skip", "vip"
+		b, err := json.Marshal(want)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got Lot
+		if err := json.Unmarshal(b, &got); err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("got %+v, want %+v: %v", got, want, err)
 		}
 	})
 }

@@ -1,6 +1,7 @@
 package queues
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"errors"
@@ -102,15 +103,18 @@ func (q Queue) MarshalJSON() ([]byte, error) {
 	})
 }
 
-// UnmarshalJSON reads durations in seconds; what is not given stays as it is.
+// UnmarshalJSON reads durations in seconds; what is not given stays as it is, and
+// a key that nobody knows is an error, also where the reader forgot to ask.
 func (q *Queue) UnmarshalJSON(b []byte) error {
 	doc := queueJSON{
 		queueFields: queueFields(*q),
 		RingS:       q.Ring.Seconds(), RetryS: q.Retry.Seconds(), WrapUpS: q.WrapUp.Seconds(),
 		MaxWaitS: q.MaxWait.Seconds(), TargetS: q.Target.Seconds(),
 	}
-	if err := json.Unmarshal(b, &doc); err != nil {
-		return err
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.DisallowUnknownFields() // a Decoder does not hand it on to UnmarshalJSON
+	if err := d.Decode(&doc); err != nil {
+		return fmt.Errorf("queue %q: %w", doc.Name, err)
 	}
 	*q = Queue(doc.queueFields)
 	q.Ring, q.Retry, q.WrapUp = seconds(doc.RingS), seconds(doc.RetryS), seconds(doc.WrapUpS)

@@ -45,6 +45,18 @@ func TestQueueJSON(t *testing.T) {
 	})
 }
 
+func TestQueueUnknownKeys(t *testing.T) {
+	for doc, key := range map[string]string{
+		`{"name": "x", "ring": 20}`:                   `"ring"`,
+		`{"name": "x", "agents": [{"agnet": "ann"}]}`: `"agnet"`,
+	} {
+		var q queues.Queue
+		if err := json.Unmarshal([]byte(doc), &q); err == nil || !strings.Contains(err.Error(), key) {
+			t.Errorf("%s: %v", doc, err)
+		}
+	}
+}
+
 func TestWithDefaults(t *testing.T) {
 	got := queues.Queue{Name: "sales"}.WithDefaults()
 	want := queues.Queue{

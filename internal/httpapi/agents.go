@@ -69,6 +69,9 @@ func (a *api) agents() {
 			if in.Body.Password != "" {
 				stored.HA1 = queues.NewHA1(in.Name, a.Realm, in.Body.Password)
 			}
+			if err := a.numberedAgent(ctx, stored); err != nil {
+				return nil, err
+			}
 			if err := a.Agents.SaveAgent(ctx, stored); err != nil {
 				return nil, err
 			}

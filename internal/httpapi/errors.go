@@ -48,6 +48,9 @@ func (a *api) problem(_ context.Context, err error) *Problem {
 	if e, ok := errors.AsType[*setup.FlowsError](err); ok {
 		return faulty(e.Findings)
 	}
+	if e, ok := errors.AsType[*setup.DocumentError](err); ok {
+		return invalid(e)
+	}
 	if p := flowProblem(err); p != nil {
 		return p
 	}

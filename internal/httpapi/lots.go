@@ -27,16 +27,17 @@ type Lot struct {
 
 // Step is one rung of an escalation ladder, counted from the start of parking.
 type Step struct {
-	After    float64 `json:"after_s"`
-	Do       string  `json:"do" enum:"remind,recall,offer,enqueue,announce,alert,goto"`
-	To       string  `json:"to,omitempty"`
-	Repeat   float64 `json:"repeat_s,omitempty"`
-	Ring     float64 `json:"ring_s,omitempty"`
-	Strategy string  `json:"strategy,omitempty"`
-	Queue    string  `json:"queue,omitempty"`
-	Priority string  `json:"priority,omitempty"`
-	When     string  `json:"when,omitempty"`
-	Outcome  string  `json:"outcome,omitempty"`
+	After     float64 `json:"after_s"`
+	Do        string  `json:"do" enum:"remind,recall,offer,enqueue,announce,alert,goto"`
+	To        string  `json:"to,omitempty"`
+	Repeat    float64 `json:"repeat_s,omitempty"`
+	Ring      float64 `json:"ring_s,omitempty"`
+	Strategy  string  `json:"strategy,omitempty"`
+	Queue     string  `json:"queue,omitempty"`
+	Priority  string  `json:"priority,omitempty"`
+	When      string  `json:"when,omitempty"`
+	OnUnknown string  `json:"on_unknown,omitempty" enum:"run,skip" doc:"Of a condition that cannot be known; run unless set"`
+	Outcome   string  `json:"outcome,omitempty"`
 }
 
 // Slot is a place in a lot.
@@ -72,6 +73,7 @@ func (a *api) lots() {
 			Body Lot
 		},
 		) (*body[Lot], error) {
+			in.Body.Slots = nil // what was read can be written
 			l, err := as[parking.Lot](in.Body)
 			if err != nil {
 				return nil, err
@@ -80,6 +82,9 @@ func (a *api) lots() {
 			l = l.WithDefaults()
 			if err := l.Validate(); err != nil {
 				return nil, invalid(err)
+			}
+			if err := a.numberedLot(ctx, l); err != nil {
+				return nil, err
 			}
 			if err := a.Lots.SaveLot(ctx, l); err != nil {
 				return nil, err

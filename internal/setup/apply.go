@@ -13,6 +13,7 @@ import (
 	"github.com/callyard/callyard/parking"
 	"github.com/callyard/callyard/queues"
 	"github.com/callyard/callyard/routing"
+	"github.com/callyard/callyard/routing/routingpg"
 )
 
 // Lots, Agents, Routes and Contacts are what a set-up is written to.
@@ -32,6 +33,7 @@ type (
 		SaveTrunk(ctx context.Context, t routing.Trunk) error
 		Numbers(ctx context.Context) ([]routing.Number, error)
 		SaveNumber(ctx context.Context, n routing.Number) error
+		Flows(ctx context.Context) ([]routingpg.Flow, error)
 		// PutFlow saves the document as the draft and publishes it, unless it is
 		// what is live already; fresh tells which.
 		PutFlow(ctx context.Context, doc []byte, message string, now time.Time, known routing.Known) (f *routing.Flow, fresh bool, err error)
@@ -59,11 +61,14 @@ type Change struct {
 }
 
 // Apply writes what the document says. All of it is checked first: a document
-// with a fault changes nothing, and every fault is named; those of its flows'
-// names in a *FlowsError. It can be applied again, and goes on after an
+// with a fault changes nothing, and every fault is named; what it lacks or says
+// twice in a *DocumentError, and the faults of its flows in a *FlowsError. It can be applied again, and goes on after an
 // interruption.
 func Apply(ctx context.Context, s Stores, d Document, now time.Time) ([]Change, error) {
 	if err := d.Check(); err != nil {
+		return nil, err
+	}
+	if err := checkReferences(ctx, s, d); err != nil {
 		return nil, err
 	}
 	if err := checkFlows(ctx, s, d); err != nil {

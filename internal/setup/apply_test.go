@@ -9,6 +9,7 @@ import (
 	"github.com/callyard/callyard/crm/crmpg"
 	"github.com/callyard/callyard/internal/pgtest"
 	"github.com/callyard/callyard/internal/setup"
+	"github.com/callyard/callyard/parking"
 	"github.com/callyard/callyard/parking/parkingpg"
 	"github.com/callyard/callyard/queues"
 	"github.com/callyard/callyard/queues/queuespg"
@@ -85,7 +86,96 @@ func TestApply(t *testing.T) {
 	})
 }
 
+func TestApplyChecksReferencesFirst(t *testing.T) {
+	t.Parallel()
+	s := stores(t)
+	if _, err := apply(t, s, whole); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct{ name, doc, want string }{
+		{"a flow that is nowhere", `numbers: [{number: "+12025550101", flow: out}]`, `numbers[0].flow: there is no flow "out"`},
+		{"an agent who is nowhere", `queues: [{name: new, agents: [{agent: bob}]}]`, `queues[0].agents[0]: there is no agent "bob"`},
+		{"a source that is no network", `trunks: [{name: new, sources: [nowhere]}]`, `trunks[0].sources[0]: "nowhere" is no CIDR`},
+		{"a slot that is taken", `lots: [{name: new, first: 703, last: 709}]`, `slots 703 to 709 overlap those of lot "sales"`},
+		{"an agent's code that is a slot", `agents: [{name: bob, password: one, extension: "702"}]`, `extension 702 is a slot of lot "sales"`},
+		{"an extension of two", `agents: [{name: bob, password: one, extension: "201"}]`, `extension 201 is that of agent "ann"`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			doc := tt.doc + "\ncontacts: [{name: Another, phones: [\"+12025550143\"]}]"
+			got, err := apply(t, s, doc)
+			if err == nil || !strings.Contains(err.Error(), tt.want) || len(got) != 0 {
+				t.Errorf("%v, %v", got, err)
+			}
+		})
+	}
+	t.Run("every fault is named", func(t *testing.T) {
+		_, err := apply(t, s, `
+agents: [{name: bob, password: one, extension: "201"}]
+lots: [{name: new, first: 703, last: 709}]
+numbers: [{number: "+12025550101", flow: out}]`)
+		if err == nil || strings.Count(err.Error(), "\n") != 2 {
+			t.Error(err)
+		}
+		lots, _ := s.Lots.Lots(t.Context())
+		agents, _ := s.Agents.Agents(t.Context())
+		if len(lots) != 1 || len(agents) != 1 {
+			t.Errorf("something was written: %v, %v", lots, agents)
+		}
+	})
+	t.Run("what is stored counts, and what is replaced does not", func(t *testing.T) {
+		if _, err := apply(t, s, `
+agents: [{name: ann, extension: "202"}, {name: bob, password: one, extension: "201"}]
+lots: [{name: sales, first: 801, last: 809}, {name: new, first: 701, last: 709}]
+queues: [{name: new, agents: [{agent: ann}]}]
+numbers: [{number: "+12025550101", flow: in}]`); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestConflicts(t *testing.T) {
+	sales := parking.Lot{Name: "sales", Extension: "700", First: 701, Last: 709}
+	ann := queues.Agent{Name: "ann", Extension: "201"}
+	for _, tt := range []struct {
+		name  string
+		lot   parking.Lot
+		agent queues.Agent
+		want  string
+	}{
+		{"none", parking.Lot{Name: "b", Extension: "710", First: 711, Last: 719}, queues.Agent{Name: "bob", Extension: "202"}, ""},
+		{"nobody needs an extension", parking.Lot{Name: "b", First: 711, Last: 719}, queues.Agent{Name: "bob"}, ""},
+		{"an agent called like their extension", parking.Lot{Name: "b", First: 711, Last: 719}, queues.Agent{Name: "202", Extension: "202"}, ""},
+		{"slots overlap", parking.Lot{Name: "b", First: 709, Last: 719}, queues.Agent{}, `lot "b": slots 709 to 719 overlap those of lot "sales", 701 to 709`},
+		{"an extension of two lots", parking.Lot{Name: "b", Extension: "700", First: 711, Last: 719}, queues.Agent{}, `lot "b": extension 700 is that of lot "sales"`},
+		{"an extension that is another lot's slot", parking.Lot{Name: "b", Extension: "705", First: 711, Last: 719}, queues.Agent{}, `lot "b": extension 705 is a slot of lot "sales"`},
+		{"a slot that is another lot's extension", parking.Lot{Name: "b", First: 600, Last: 700}, queues.Agent{}, `lot "sales": extension 700 is a slot of lot "b"`},
+		{"an agent's extension is a slot", parking.Lot{Name: "b", First: 711, Last: 719}, queues.Agent{Name: "bob", Extension: "705"}, `agent "bob": extension 705 is a slot of lot "sales"`},
+		{"an agent is called like a slot", parking.Lot{Name: "b", First: 711, Last: 719}, queues.Agent{Name: "705"}, `agent "705": name 705 is a slot of lot "sales"`},
+		{"an agent's extension is a lot's", parking.Lot{Name: "b", First: 711, Last: 719}, queues.Agent{Name: "bob", Extension: "700"}, `agent "bob": extension 700 is the extension of lot "sales"`},
+		{"an extension of two agents", parking.Lot{Name: "b", First: 711, Last: 719}, queues.Agent{Name: "bob", Extension: "201"}, `agent "bob": extension 201 is that of agent "ann"`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			got := ""
+			if err := setup.Conflicts([]parking.Lot{sales, tt.lot}, []queues.Agent{ann, tt.agent}); err != nil {
+				got = err.Error()
+			}
+			if got != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
 func TestReadNamesUnknownKeys(t *testing.T) {
+	for doc, key := range map[string]string{
+		"lots: [{name: x, first: 1, last: 2, max_park: 20}]":                  `"max_park"`,
+		"lots: [{name: x, ladder: [{after_s: 20, do: remind, too: parker}]}]": `"too"`,
+		"queues: [{name: x, ring: 20}]":                                       `"ring"`,
+	} {
+		if _, err := setup.Read([]byte(doc)); err == nil || !strings.Contains(err.Error(), key) {
+			t.Errorf("%s: %v", doc, err)
+		}
+	}
 	if _, err := setup.Read([]byte("trunk: []")); err == nil || !strings.Contains(err.Error(), `"trunk"`) {
 		t.Error(err)
 	}

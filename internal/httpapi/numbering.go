@@ -1,0 +1,53 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+
+	"github.com/callyard/callyard/internal/setup"
+	"github.com/callyard/callyard/parking"
+	"github.com/callyard/callyard/queues"
+)
+
+// numbered refuses a change that would make a code that people dial mean two
+// things. Conflicts that are there already are not held against it, so that
+// they can be mended one after the other.
+func (a *api) numbered(ctx context.Context, change func([]parking.Lot, []queues.Agent) ([]parking.Lot, []queues.Agent)) error {
+	lots, err := a.Lots.Lots(ctx)
+	if err != nil {
+		return err
+	}
+	agents, err := a.Agents.Agents(ctx)
+	if err != nil {
+		return err
+	}
+	before, _ := errors.AsType[*setup.NumberingError](setup.Conflicts(lots, agents))
+	after, bad := errors.AsType[*setup.NumberingError](setup.Conflicts(change(lots, agents)))
+	if !bad {
+		return nil
+	}
+	p := &Problem{Status: http.StatusConflict, Code: "numbering_conflict", Detail: "a code that people dial would mean two things"}
+	for _, f := range after.Faults {
+		if before == nil || !slices.Contains(before.Faults, f) {
+			p.Errors = append(p.Errors, Fault{Message: f, Location: "body"})
+		}
+	}
+	if len(p.Errors) == 0 {
+		return nil
+	}
+	return p
+}
+
+func (a *api) numberedLot(ctx context.Context, l parking.Lot) error {
+	return a.numbered(ctx, func(lots []parking.Lot, agents []queues.Agent) ([]parking.Lot, []queues.Agent) {
+		return setup.With(lots, l, func(h parking.Lot) bool { return h.Name == l.Name }), agents
+	})
+}
+
+func (a *api) numberedAgent(ctx context.Context, g queues.Agent) error {
+	return a.numbered(ctx, func(lots []parking.Lot, agents []queues.Agent) ([]parking.Lot, []queues.Agent) {
+		return lots, setup.With(agents, g, func(h queues.Agent) bool { return h.Name == g.Name })
+	})
+}
