@@ -54,6 +54,9 @@ func (a *api) problem(_ context.Context, err error) *Problem {
 	if p := flowProblem(err); p != nil {
 		return p
 	}
+	if notText(err) {
+		return &Problem{Status: http.StatusUnprocessableEntity, Code: "not_text", Detail: "The request holds text that is not UTF-8, or a NUL character."}
+	}
 	switch {
 	case errors.Is(err, callctl.ErrUnreachable):
 		return conflict("agent_unreachable")
@@ -140,3 +143,13 @@ func faulty(fs routing.Findings) *Problem {
 }
 
 func retryAfter(seconds string) http.Header { return http.Header{"Retry-After": {seconds}} }
+
+// notText tells that the database could not read a text (SQLSTATE 22021, 22P05):
+// the client's doing, however deep it was found.
+func notText(err error) bool {
+	state, ok := errors.AsType[interface {
+		error
+		SQLState() string
+	}](err)
+	return ok && (state.SQLState() == "22021" || state.SQLState() == "22P05")
+}
