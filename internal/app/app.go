@@ -45,6 +45,7 @@ type App struct {
 	APIKey   string // made at the first start, shown once; "" later
 
 	plan     *planner
+	crms     []crm.Provider    // where calls are logged
 	hook     *webhook.Provider // nil: no webhook
 	metrics  *prometheus.Registry
 	faults   *prometheus.CounterVec

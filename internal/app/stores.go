@@ -25,6 +25,8 @@ func (a *App) openStores(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	a.crms = providers
+
 	names := make([]string, 0, len(providers))
 	for _, p := range providers {
 		names = append(names, p.Name())

@@ -50,11 +50,7 @@ func (a *App) startJobs(ctx context.Context) error {
 	jobs.Handle(r, func(ctx context.Context, j queues.WrapUpOver) error { return match.EndWrapUp(ctx, j, time.Now()) }, soon)
 	jobs.Handle(r, func(ctx context.Context, j queues.ForgiveAgent) error { return match.Forgive(ctx, j, time.Now()) }, soon)
 
-	providers, err := a.providers()
-	if err != nil {
-		return err
-	}
-	deliverer := crm.Deliverer{Store: a.Outbox, Providers: providers}
+	deliverer := crm.Deliverer{Store: a.Outbox, Providers: a.crms}
 	jobs.Handle(r, func(ctx context.Context, j crm.Deliver) error {
 		return verdict(deliverer.Deliver(ctx, j.Outbox, time.Now()))
 	},
