@@ -1,0 +1,85 @@
+package sipua
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/emiago/sipgo/sip"
+
+	"github.com/callyard/callyard/internal/callctl"
+)
+
+// referred serves a REFER (RFC 3515): only a rep may send callers elsewhere.
+func (l *Leg) referred(req *sip.Request, tx *serverTx) {
+	if l.agent == "" {
+		tx.status(403)
+		return
+	}
+	if l.state != confirmed && l.state != accepted {
+		tx.status(491)
+		return
+	}
+	tos := req.GetHeaders("refer-to")
+	if len(tos) != 1 {
+		tx.status(400)
+		return
+	}
+	u, _, ok := uriOf(tos[0].Value())
+	to := userOf(&u)
+	if !ok || to == "" {
+		tx.status(400)
+		return
+	}
+	l.dialog.refresh(&req.MessageData)
+	l.refers++
+	silent := strings.EqualFold(header(&req.MessageData, "Refer-Sub"), "false") // RFC 4488
+	res := newResponse(req, 202, "", l.dialog.LocalTag)
+	res.AppendHeader(l.iface.contact(l.dialog.Contact))
+	if silent {
+		res.AppendHeader(sip.NewHeader("Refer-Sub", "false"))
+	}
+	if tx.respond(res) != nil {
+		return
+	}
+	sub := &subscription{leg: l, event: "refer", dead: silent}
+	if l.refers > 1 {
+		sub.event = fmt.Sprintf("refer;id=%d", req.CSeq().SeqNo) // RFC 3515 §2.4.6
+	}
+	sub.notify(100, "Trying", "active;expires=60")
+	l.emit(callctl.LegReferred{Leg: l, To: to, By: l.remote, Result: func(code int, reason string) {
+		l.do(func() { sub.notify(code, reason, "terminated;reason=noresource") })
+	}})
+}
+
+// subscription is what a REFER leaves behind: it outlives the call, for it uses
+// the dialog and not the INVITE (RFC 5057 §3). Lane only.
+type subscription struct {
+	leg   *Leg
+	event string
+	dead  bool // not wanted, ended, or unknown to the peer
+}
+
+func (s *subscription) notify(code int, reason, state string) {
+	if s.dead {
+		return
+	}
+	if strings.HasPrefix(state, "terminated") {
+		s.dead = true
+	}
+	if reason = plain(reason); reason == "" {
+		reason = phrases[code]
+	}
+	req := s.leg.request(sip.NOTIFY)
+	req.AppendHeader(sip.NewHeader("Event", s.event))
+	req.AppendHeader(sip.NewHeader("Subscription-State", state))
+	req.AppendHeader(sip.NewHeader("Content-Type", "message/sipfrag;version=2.0"))
+	req.SetBody(fmt.Appendf(nil, "SIP/2.0 %d %s\r\n", code, reason))
+	_, err := s.leg.srv.tx.send(req, func(res *sip.Response, err error) {
+		if err != nil || res.StatusCode == 481 {
+			s.dead = true
+		}
+	})
+	if err != nil {
+		s.dead = true
+	}
+}
