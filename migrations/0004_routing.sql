@@ -40,12 +40,32 @@ create table numbers (
 create index numbers_by_flow on numbers (flow);
 
 create table trunks (
-  id          text primary key,
-  name        text not null unique,
-  sources     text[] not null default '{}',  -- CIDRs
-  host        text not null default '',
-  transport   text not null default 'udp',
-  codecs      text[] not null default '{}',
-  max_calls   int not null default 0,
-  calls_per_s double precision not null default 0
+  id              text primary key,
+  name            text not null unique,
+  sources         text[] not null default '{}',  -- CIDRs
+  host            text not null default '',
+  hosts           jsonb not null default '[]',   -- [{host, priority, weight}]
+  domain          text not null default '',
+  transport       text not null default 'udp',
+  srtp            text not null default 'off',
+  username        text not null default '',
+  password        text not null default '',      -- a client's digest needs it for whatever realm it is asked for
+  auth_inbound    boolean not null default false,
+  register        boolean not null default false,
+  registrar       text not null default '',
+  register_s      int not null default 0,
+  codecs          text[] not null default '{}',
+  max_calls       int not null default 0,
+  calls_per_s     double precision not null default 0,
+  priority        int not null default 0,
+  prefixes        text[] not null default '{}',  -- "for" of the document
+  try_s           double precision not null default 0,
+  qualify_s       int not null default 0,
+  trust           text[] not null default '{}',
+  send            text[] not null default '{}',
+  show            text not null default 'caller',
+  caller_number   text not null default '',
+  number_format   text not null default '',
+  country         text not null default '',
+  national_prefix text not null default ''
 );

@@ -53,15 +53,3 @@ type Number struct {
 	Flow   string      `json:"flow"` // flow name; its live version
 	Label  string      `json:"label"`
 }
-
-// Trunk is a carrier's side: who may send us calls, and where ours go.
-type Trunk struct {
-	ID        string   `json:"id"` // "trk_…"
-	Name      string   `json:"name"`
-	Sources   []string `json:"sources"`   // CIDRs whose INVITEs are this trunk's
-	Host      string   `json:"host"`      // where outbound calls go: host[:port]; "" inbound only
-	Transport string   `json:"transport"` // "udp" (default), "tcp"
-	Codecs    []string `json:"codecs"`    // order of preference; empty: the node's
-	MaxCalls  int      `json:"max_calls"` // 0: no bound
-	CallsPerS float64  `json:"calls_per_s"`
-}

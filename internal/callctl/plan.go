@@ -105,7 +105,7 @@ func (p *Plan) Team(name string) []string {
 // Outward is the trunk that calls to the outside take, if there is one.
 func (p *Plan) Outward() (routing.Trunk, bool) {
 	for _, t := range p.Trunks {
-		if t.Host != "" {
+		if len(t.Gateways()) > 0 {
 			return t, true
 		}
 	}

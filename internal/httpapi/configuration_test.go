@@ -89,6 +89,17 @@ func TestConfigurationReadsAsItWasWritten(t *testing.T) {
 		}
 		h.problem(422, "validation_failed", "PUT", "/v1/agents/No-Name", map[string]any{"password": "correct horse"})
 	})
+	t.Run("a trunk's password is written, never shown", func(t *testing.T) {
+		a := h.must(200, "PUT", "/v1/trunks/carrier", map[string]any{"host": "192.0.2.1", "username": "u1", "password": "correct horse", "register": true, "srtp": "optional"})
+		list := h.must(200, "GET", "/v1/trunks", nil)
+		if strings.Contains(a.body+list.body, "horse") || a.doc["srtp"] != "optional" {
+			t.Error(a.body, list.body)
+		}
+		h.must(200, "PUT", "/v1/trunks/carrier", a.doc) // what was read can be written
+		if stored, err := h.routes.Trunk(t.Context(), "carrier"); err != nil || stored.Password != "correct horse" {
+			t.Errorf("%+v, %v", stored, err)
+		}
+	})
 	t.Run("faults that the domain finds", func(t *testing.T) {
 		h.problem(422, "validation_failed", "PUT", "/v1/lots/bad", map[string]any{"first": 9, "last": 3})
 		h.problem(422, "validation_failed", "PUT", "/v1/queues/bad", map[string]any{"strategy": "dice"})

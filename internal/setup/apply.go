@@ -234,13 +234,11 @@ func (a *applier) trunks(ctx context.Context, d Document) error {
 		return err
 	}
 	for _, t := range d.Trunks {
-		t.Sources, t.Codecs = some(t.Sources), some(t.Codecs)
-		if t.Transport == "" {
-			t.Transport = "udp"
-		}
+		t = t.WithDefaults()
 		is := func(h routing.Trunk) bool { return h.Name == t.Name }
 		if i := slices.IndexFunc(have, is); i >= 0 {
 			t.ID = have[i].ID
+			t = t.Keeping(have[i])
 		}
 		if err := put(a, "trunk", t.Name, have, is, t, func(t routing.Trunk) error { return a.s.Routes.SaveTrunk(ctx, t) }); err != nil {
 			return err

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
 	"slices"
 	"strings"
 
@@ -39,15 +38,16 @@ func checkReferences(ctx context.Context, s Stores, d Document) error {
 	}
 	var found []string
 	wrong := func(format string, args ...any) { found = append(found, fmt.Sprintf(format, args...)) }
+	trunks, err := s.Routes.Trunks(ctx)
+	if err != nil {
+		return err
+	}
 	for i, t := range d.Trunks {
-		for k, src := range t.Sources {
-			if p, err := netip.ParsePrefix(src); err != nil {
-				wrong("trunks[%d].sources[%d]: %q is no CIDR such as 192.0.2.0/24; a single address ends in /32 or /128", i, k, src)
-			} else if p != p.Masked() {
-				wrong("trunks[%d].sources[%d]: %q has bits beyond its length; write %s", i, k, src, p.Masked())
-			} else if p.Bits() == 0 {
-				wrong("trunks[%d].sources[%d]: %q lets everybody in", i, k, src)
-			}
+		if k := slices.IndexFunc(trunks, func(h routing.Trunk) bool { return h.Name == t.Name }); k >= 0 {
+			t = t.Keeping(trunks[k])
+		}
+		for _, f := range t.Faults() {
+			wrong("trunks[%d].%s: %s", i, f.Field, f.Why)
 		}
 	}
 	for i, q := range d.Queues {

@@ -62,6 +62,8 @@ func TestTrunks(t *testing.T) {
 		ID: "trk_1", Name: "carrier", Sources: []string{"192.0.2.0/24", "2001:db8::1/128"}, Host: "sip.example.org:5060",
 		Transport: "tcp", Codecs: []string{"pcma", "pcmu"}, MaxCalls: 30, CallsPerS: 2.5,
 	}
+	want = want.WithDefaults()
+	want.Username, want.Password, want.Register, want.SRTP, want.For = "u1", "hunter2", true, "optional", []string{"+34"}
 	if err := s.SaveTrunk(ctx, want); err != nil {
 		t.Fatal(err)
 	}
@@ -82,16 +84,36 @@ func TestTrunks(t *testing.T) {
 		t.Errorf("%+v, %v", is, err)
 	}
 	is[*routingpg.TakenError](t, s.SaveTrunk(ctx, routing.Trunk{ID: "trk_2", Name: "carrier"}))
+	for _, c := range []struct {
+		write routing.Trunk
+		want  routing.Secret
+	}{
+		{routing.Trunk{Name: "carrier", Username: "u1", Password: "first"}, "first"},
+		{routing.Trunk{Name: "carrier", Username: "u1", AuthInbound: true}, "first"}, // stays with its username
+		{routing.Trunk{Name: "carrier", Username: "u2"}, ""},
+	} {
+		if err := s.SaveTrunk(ctx, c.write); err != nil {
+			t.Fatal(err)
+		}
+		if is, err := s.Trunk(ctx, "carrier"); err != nil || is.Password != c.want {
+			t.Errorf("after %+v the password is %q, %v", c.write, string(is.Password), err)
+		}
+	}
 	for field, bad := range map[string]routing.Trunk{
-		"name":        {},
-		"sources[1]":  {Name: "a", Sources: []string{"192.0.2.0/24", "192.0.2.1"}},
-		"sources[0]":  {Name: "a", Sources: []string{"192.0.2.1/24"}},
-		"sources[2]":  {Name: "a", Sources: []string{"10.0.0.0/8", "::1/128", "0.0.0.0/0"}},
-		"host":        {Name: "a", Host: "sip.example.org:0"},
-		"transport":   {Name: "a", Transport: "tls"},
-		"codecs[0]":   {Name: "a", Codecs: []string{""}},
-		"max_calls":   {Name: "a", MaxCalls: -1},
-		"calls_per_s": {Name: "a", CallsPerS: -1},
+		"name":          {},
+		"sources[1]":    {Name: "a", Sources: []string{"192.0.2.0/24", "192.0.2.1"}},
+		"sources[0]":    {Name: "a", Sources: []string{"192.0.2.1/24"}},
+		"sources[2]":    {Name: "a", Sources: []string{"10.0.0.0/8", "::1/128", "0.0.0.0/0"}},
+		"host":          {Name: "a", Host: "sip.example.org:0"},
+		"transport":     {Name: "a", Transport: "sctp"},
+		"srtp":          {Name: "a", SRTP: "yes"},
+		"hosts[1].host": {Name: "a", Hosts: []routing.Gateway{{Host: "192.0.2.1"}, {Host: "a b"}}},
+		"register":      {Name: "a", Host: "192.0.2.1", Register: true},
+		"trust[0]":      {Name: "a", Trust: []string{"everybody"}},
+		"country":       {Name: "a", NumberFormat: "national"},
+		"codecs[0]":     {Name: "a", Codecs: []string{""}},
+		"max_calls":     {Name: "a", MaxCalls: -1},
+		"calls_per_s":   {Name: "a", CallsPerS: -1},
 	} {
 		if e := is[*routingpg.InvalidError](t, s.SaveTrunk(ctx, bad)); e.Field != field {
 			t.Errorf("%s is called faulty, not %s", e.Field, field)

@@ -3,117 +3,92 @@ package routingpg
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
-	"math"
-	"net"
-	"net/netip"
-	"regexp"
-	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/callyard/callyard/internal/call"
+	"github.com/callyard/callyard/internal/pg"
 	"github.com/callyard/callyard/routing"
 )
 
-const trunkColumns = `id, name, sources, host, transport, codecs, max_calls, calls_per_s`
+// trunkColumns are the columns in the order of trunkFields.
+var trunkColumns = []string{
+	"id", "name", "sources", "host", "hosts", "domain", "transport", "srtp", "username", "password", "auth_inbound", "register", "registrar",
+	"register_s", "codecs", "max_calls", "calls_per_s", "priority", "prefixes", "try_s", "qualify_s", "trust", "send", "show", "caller_number",
+	"number_format", "country", "national_prefix",
+}
+
+func trunkFields(t *routing.Trunk) []any {
+	return []any{
+		&t.ID, &t.Name, &t.Sources, &t.Host, &t.Hosts, &t.Domain, &t.Transport, &t.SRTP, &t.Username, (*string)(&t.Password), &t.AuthInbound, &t.Register, &t.Registrar,
+		&t.RegisterS, &t.Codecs, &t.MaxCalls, &t.CallsPerS, &t.Priority, &t.For, &t.TryS, &t.QualifyS, &t.Trust, &t.Send, &t.Show, (*string)(&t.CallerNumber),
+		&t.NumberFormat, &t.Country, &t.NationalPrefix,
+	}
+}
 
 func scanTrunk(row pgx.CollectableRow) (t routing.Trunk, err error) {
-	err = row.Scan(&t.ID, &t.Name, &t.Sources, &t.Host, &t.Transport, &t.Codecs, &t.MaxCalls, &t.CallsPerS)
+	err = row.Scan(trunkFields(&t)...)
 	return t, err
 }
 
+var selectTrunk = "select " + strings.Join(trunkColumns, ", ") + " from trunks"
+
 // Trunks lists all trunks by name.
 func (s *Store) Trunks(ctx context.Context) ([]routing.Trunk, error) {
-	return list(ctx, s.db.Pool, "trunks", scanTrunk, `select `+trunkColumns+` from trunks order by name`)
+	return list(ctx, s.db.Pool, "trunks", scanTrunk, selectTrunk+` order by name`)
 }
 
 // Trunk reads one by its id or name. *NotFoundError.
 func (s *Store) Trunk(ctx context.Context, idOrName string) (routing.Trunk, error) {
-	return one(ctx, s.db.Pool, scanTrunk, &NotFoundError{"trunk", idOrName},
-		`select `+trunkColumns+` from trunks where id = $1 or name = $1`, idOrName)
+	return one(ctx, s.db.Pool, scanTrunk, &NotFoundError{"trunk", idOrName}, selectTrunk+` where id = $1 or name = $1`, idOrName)
+}
+
+// saveTrunk is the statement that makes or changes a trunk known by id or name.
+func saveTrunk(by string) string {
+	var marks, sets []string
+	for i, c := range trunkColumns {
+		marks = append(marks, fmt.Sprintf("$%d", i+1))
+		if c != "id" {
+			sets = append(sets, c+" = excluded."+c)
+		}
+	}
+	return "insert into trunks (" + strings.Join(trunkColumns, ", ") + ") values (" + strings.Join(marks, ", ") +
+		") on conflict (" + by + ") do update set " + strings.Join(sets, ", ")
 }
 
 // SaveTrunk writes a trunk. With an id it changes that one or makes it, without
-// it is known by its name. *InvalidError, *TakenError.
+// it is known by its name. A trunk without a password keeps the one it has, as
+// long as its username stays. *InvalidError, *TakenError.
 func (s *Store) SaveTrunk(ctx context.Context, t routing.Trunk) error {
-	t.Transport = cmp.Or(t.Transport, "udp")
-	if err := validTrunk(t); err != nil {
-		return err
-	}
-	by := "id"
+	t = t.WithDefaults()
+	by, key := "id", t.ID
 	if t.ID == "" {
-		by = "name"
+		by, key = "name", t.Name
 	}
-	some := func(list []string) []string { return append([]string{}, list...) } // null is no list
-	_, err := s.db.Pool.Exec(ctx, `insert into trunks (`+trunkColumns+`) values ($1, $2, $3, $4, $5, $6, $7, $8)
-		on conflict (`+by+`) do update set name = excluded.name, sources = excluded.sources, host = excluded.host,
-			transport = excluded.transport, codecs = excluded.codecs, max_calls = excluded.max_calls, calls_per_s = excluded.calls_per_s`,
-		cmp.Or(t.ID, call.NewID("trk", time.Now())), t.Name, some(t.Sources), t.Host, t.Transport, some(t.Codecs), t.MaxCalls, t.CallsPerS)
-	if state(err) == uniqueViolation {
-		return &TakenError{"trunk", t.Name}
-	}
-	if err != nil {
-		return fmt.Errorf("save trunk %s: %w", t.Name, err)
-	}
-	return nil
-}
-
-var trunkName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_. -]{0,63}$`)
-
-func validTrunk(t routing.Trunk) error {
-	invalid := func(field, why string, args ...any) error {
-		return &InvalidError{"trunk", field, fmt.Sprintf(why, args...)}
-	}
-	if !trunkName.MatchString(t.Name) {
-		return invalid("name", "wants letters, digits, space, _ . and -")
-	}
-	for i, cidr := range t.Sources {
-		field := "sources[" + strconv.Itoa(i) + "]"
-		switch p, err := netip.ParsePrefix(cidr); {
-		case err != nil:
-			return invalid(field, "%q is no CIDR such as 192.0.2.0/24; a single address ends in /32 or /128", cidr)
-		case p != p.Masked():
-			return invalid(field, "%q has bits beyond its length; write %s", cidr, p.Masked())
-		case p.Bits() == 0:
-			return invalid(field, "%q lets everybody in", cidr)
+	err := s.db.In(ctx, func(tx *pg.Tx) error {
+		old, err := one(ctx, tx, scanTrunk, &NotFoundError{"trunk", key}, selectTrunk+` where `+by+` = $1 for update`, key)
+		if err != nil && !errors.As(err, new(*NotFoundError)) {
+			return err
 		}
-	}
-	if t.Host != "" && !validHost(t.Host) {
-		return invalid("host", "%q is no host or host:port", t.Host)
-	}
-	if t.Transport != "udp" && t.Transport != "tcp" {
-		return invalid("transport", "%q is neither udp nor tcp", t.Transport)
-	}
-	if i := slices.Index(t.Codecs, ""); i >= 0 {
-		return invalid("codecs["+strconv.Itoa(i)+"]", "is empty")
-	}
-	if t.MaxCalls < 0 {
-		return invalid("max_calls", "is negative")
-	}
-	if !(t.CallsPerS >= 0) || math.IsInf(t.CallsPerS, 0) {
-		return invalid("calls_per_s", "is no rate")
-	}
-	return nil
-}
-
-var hostName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.-]{0,252}[A-Za-z0-9])?$`)
-
-func validHost(s string) bool {
-	host := s
-	if h, port, err := net.SplitHostPort(s); err == nil {
-		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
-			return false
+		t = t.Keeping(old)
+		if fs := t.Faults(); len(fs) > 0 {
+			return &InvalidError{"trunk", fs[0].Field, fs[0].Why}
 		}
-		host = h
-	}
-	if _, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil {
-		return true
-	}
-	return hostName.MatchString(host)
+		t.ID = cmp.Or(t.ID, call.NewID("trk", time.Now()))
+		_, err = tx.Exec(ctx, saveTrunk(by), trunkFields(&t)...)
+		if state(err) == uniqueViolation {
+			return &TakenError{"trunk", t.Name}
+		}
+		if err != nil {
+			return fmt.Errorf("save trunk %s: %w", t.Name, err)
+		}
+		return nil
+	})
+	return err
 }
 
 // DeleteTrunk removes a trunk by its id. *NotFoundError.
