@@ -24,7 +24,8 @@ type Call struct {
 	seen atomic.Pointer[Snapshot]
 
 	scribe *scribe
-	from   Party
+	from   Party // whom the call serves: who called, or whom a rep called (see turn)
+	placer Party // who called
 	to     call.Number
 	trunk  string
 	agent  string // the rep who placed it
@@ -34,18 +35,20 @@ type Call struct {
 	walk routing.Run
 	wait wait // what the flow waits for
 
-	caller   Leg
+	caller   Leg       // of whom the call serves
 	answered time.Time // our 200 was confirmed, zero before
 	picked   bool      // Answer was asked for
 	pickedFn []func()  // to do once the caller's leg is up
 
-	stay   *stay              // in a slot
-	line   *line              // in a queue
-	rounds map[*round]bool    // phones that ring
-	taking *taking            // a claim is being carried out
-	talk   *talk              // a conversation
-	aside  map[call.LegID]Leg // legs that hear a last word before they are hung up
-	open   int                // legs that have not ended
+	stay   *stay               // in a slot
+	line   *line               // in a queue
+	rounds map[*round]bool     // phones that ring
+	taking *taking             // a claim is being carried out
+	talk   *talk               // a conversation
+	aside  map[call.LegID]Leg  // legs that hear a last word before they are hung up
+	held   map[call.LegID]bool // who put the other on hold; both may
+	keys   map[call.LegID]keys // what reps have pressed
+	open   int                 // legs that have not ended
 
 	record     *crm.Record
 	connected  time.Time
@@ -64,12 +67,13 @@ type Call struct {
 func newCall(h *Hub, in Incoming, to call.Number, flow *routing.Flow) *Call {
 	id := call.ID(call.NewID("call", in.At))
 	log := h.cfg.Log.With("call", string(id))
+	in.From.Agent = in.Agent
 	return &Call{
 		id: id, hub: h, log: log, mb: newMailbox(), done: make(chan struct{}),
 		scribe: &scribe{log: log, ctx: h.ctx},
-		from:   in.From, to: to, trunk: in.Trunk, agent: in.Agent, began: in.At,
+		from:   in.From, placer: in.From, to: to, trunk: in.Trunk, agent: in.Agent, began: in.At,
 		flow: flow, caller: in.Leg,
-		rounds: map[*round]bool{}, aside: map[call.LegID]Leg{},
+		rounds: map[*round]bool{}, aside: map[call.LegID]Leg{}, held: map[call.LegID]bool{}, keys: map[call.LegID]keys{},
 	}
 }
 
@@ -154,7 +158,6 @@ func (c *Call) abort() {
 }
 
 func (c *Call) start() {
-	c.open++
 	if c.agent != "" {
 		agent, at := c.agent, c.began
 		c.lines("agent calls out", func(ctx context.Context, l Lines) error { return l.Talk(ctx, agent, c.id, at) })
@@ -172,7 +175,7 @@ func (c *Call) start() {
 	c.scribe.turn("begin", &page{facts: []call.Event{first}, write: func(ctx context.Context, facts []call.Event) error {
 		return c.hub.cfg.Book.Begin(ctx, o, facts...)
 	}})
-	c.caller.Watch(c.leg)
+	c.own(c.caller)
 	c.startFlow()
 }
 
@@ -189,7 +192,7 @@ func (c *Call) show() {
 		c.seen.Store(nil)
 		return
 	}
-	s := Snapshot{ID: c.id, From: c.from.Number, To: c.to, State: "routing", Since: c.began}
+	s := Snapshot{ID: c.id, From: c.placer.Number, To: c.to, State: "routing", Since: c.began}
 	switch {
 	case c.talk != nil:
 		s.State, s.Agent, s.Since = "talking", c.talk.agent, c.talk.since
@@ -201,99 +204,12 @@ func (c *Call) show() {
 	for r := range c.rounds {
 		s.Ringing += len(r.legs)
 	}
+	s.reps = c.reps()
 	c.seen.Store(&s)
 }
-
-// leg is what legs post their events to. It may be called from any goroutine.
-func (c *Call) leg(ev LegEvent) bool { return c.mb.post(func() { c.onLeg(ev) }) }
 
 // after runs f on the call's goroutine unless the timer is stopped first. f must
 // check that what it is about still exists.
 func (c *Call) after(d time.Duration, f func()) *time.Timer {
 	return time.AfterFunc(d, func() { c.mb.post(f) })
-}
-
-// onLeg tells each leg's events to the part of the call it plays.
-func (c *Call) onLeg(ev LegEvent) {
-	switch ev := ev.(type) {
-	case LegRang:
-		if r := c.roundOf(ev.Leg); r != nil {
-			c.rang(r, ev.Leg)
-		}
-	case LegAnswered:
-		c.onAnswered(ev.Leg)
-	case LegEnded:
-		c.open--
-		c.onEnded(ev)
-	case LegDigit:
-		c.onDigit(ev)
-	case LegHeld:
-		c.onHeld(ev)
-	case LegReferred:
-		c.onReferred(ev)
-	}
-}
-
-func (c *Call) onAnswered(l Leg) {
-	if c.ended {
-		l.Hangup(call.Gone, "")
-		return
-	}
-	if l == c.caller {
-		c.answered = time.Now()
-		fns := c.pickedFn
-		c.pickedFn = nil
-		for _, f := range fns {
-			f()
-		}
-		return
-	}
-	if c.taking != nil && c.taking.leg == l {
-		c.taken()
-		return
-	}
-	if r := c.roundOf(l); r != nil {
-		c.won(r, l)
-		return
-	}
-	if c.talk == nil || c.talk.leg != l {
-		l.Hangup(call.Gone, "") // nobody waits for it any more
-	}
-}
-
-func (c *Call) onEnded(ev LegEnded) {
-	if ev.Leg == c.caller {
-		c.caller = nil
-		cause := ev.Cause
-		if c.answered.IsZero() && ev.Remote && cause == call.Normal {
-			cause = call.Cancelled
-		}
-		c.over(cause)
-		return
-	}
-	delete(c.aside, ev.Leg.ID())
-	switch {
-	case c.taking != nil && c.taking.leg == ev.Leg:
-		c.untaken("retriever_gone")
-	case c.talk != nil && c.talk.leg == ev.Leg:
-		c.parted(ev.Cause)
-	default:
-		if r := c.roundOf(ev.Leg); r != nil {
-			c.lost(r, ev)
-		}
-	}
-}
-
-// answer picks the caller up, if that has not been done, and runs then when the
-// leg is up. shown is who they will talk to, if that is known.
-func (c *Call) answer(shown Party, then func()) {
-	if !c.answered.IsZero() {
-		then()
-		return
-	}
-	c.pickedFn = append(c.pickedFn, then)
-	if !c.picked {
-		c.picked = true
-		c.caller.Answer(shown)
-	}
 }

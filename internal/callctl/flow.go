@@ -157,8 +157,9 @@ func (c *Call) lookup(cmd routing.Lookup) {
 	if within <= 0 {
 		within = 800 * time.Millisecond
 	}
+	number := c.from.Number
 	c.fork(within+200*time.Millisecond, func(ctx context.Context) {
-		found, err = c.hub.cfg.Directory.Find(ctx, c.from.Number, within)
+		found, err = c.hub.cfg.Directory.Find(ctx, number, within)
 	}, func() {
 		if c.wait.gen != gen || c.ended {
 			return

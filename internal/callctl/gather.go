@@ -131,32 +131,47 @@ func (c *Call) onDigit(ev LegDigit) {
 		case c.line != nil && c.line.exit[string(ev.Digit)] != "":
 			c.leaveLine("exit_key", c.line.exit[string(ev.Digit)], map[string]any{"key": string(ev.Digit)})
 		}
-	case c.talk != nil && ev.Leg == c.talk.leg:
-		c.feature(ev.Digit)
+	case c.talk != nil && c.repOn(ev.Leg) != "":
+		c.feature(ev.Leg, ev.Digit)
 	}
 }
 
 // featureGap is how long after the star the digit of a feature code may come.
 const featureGap = 3 * time.Second
 
-// feature watches a rep's keys for *7, which parks the caller.
-func (c *Call) feature(d rune) {
-	t := c.talk
+// keys are the last ones a rep has pressed.
+type keys struct {
+	typed string
+	at    time.Time
+}
+
+// feature watches a rep's keys for *7, which parks whom they talk to.
+func (c *Call) feature(l Leg, d rune) {
 	now := time.Now()
-	if now.Sub(t.keyAt) > featureGap {
-		t.keys = ""
+	k := c.keys[l.ID()]
+	if now.Sub(k.at) > featureGap {
+		k.typed = ""
 	}
-	t.keys, t.keyAt = t.keys+string(d), now
-	if !strings.HasSuffix(t.keys, "*7") {
+	k.typed, k.at = k.typed+string(d), now
+	c.keys[l.ID()] = k
+	if !strings.HasSuffix(k.typed, "*7") {
 		return
 	}
-	t.keys = ""
+	delete(c.keys, l.ID())
+	c.facing(l)
 	lot := c.homeLot()
 	if lot == "" {
-		t.leg.Media().Play(clips("unavailable"), func(bool) { c.mb.post(c.rejoin) })
+		c.say(l, "unavailable")
 		return
 	}
 	c.parkByTalker(lot, 0, "feature", nil)
+}
+
+// say plays a prompt to a rep, who then goes on talking.
+func (c *Call) say(l Leg, prompt string) {
+	if m := l.Media(); m != nil {
+		m.Play(clips(prompt), func(bool) { c.mb.post(c.rejoin) })
+	}
 }
 
 // homeLot is where a rep's *7 parks: the lot of the last stay, else the only or

@@ -33,6 +33,7 @@ type Hub struct {
 
 	mu       sync.Mutex
 	calls    map[call.ID]*Call
+	legs     map[call.LegID]*Call // whose they are, by their IDs
 	stopping bool
 	helpers  sync.WaitGroup // claims and other work that is not yet a call's
 }
@@ -40,7 +41,7 @@ type Hub struct {
 // New makes a hub without calls.
 func New(cfg Config) *Hub {
 	ctx, cancel := context.WithCancel(context.Background())
-	return &Hub{cfg: cfg, ctx: ctx, cancel: cancel, calls: map[call.ID]*Call{}}
+	return &Hub{cfg: cfg, ctx: ctx, cancel: cancel, calls: map[call.ID]*Call{}, legs: map[call.LegID]*Call{}}
 }
 
 // Stop ends all calls and waits for what they still have to write, until ctx ends.
@@ -75,6 +76,29 @@ func (h *Hub) call(id call.ID) *Call {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.calls[id]
+}
+
+// owns notes whose a leg is.
+func (h *Hub) owns(l Leg, c *Call) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.legs[l.ID()] = c
+}
+
+// disowns forgets a leg, unless another call has taken it over.
+func (h *Hub) disowns(l Leg, c *Call) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.legs[l.ID()] == c {
+		delete(h.legs, l.ID())
+	}
+}
+
+// owner is the call a leg belongs to, nil if it belongs to none.
+func (h *Hub) owner(l Leg) *Call {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.legs[l.ID()]
 }
 
 func (h *Hub) forget(c *Call) {

@@ -92,9 +92,10 @@ func (c *Call) when(s parking.Step, then func(bool, error)) {
 		return
 	}
 	var away error
+	number := c.from.Number
 	c.fork(freshWithin+time.Second, func(ctx context.Context) {
 		var found crm.Result
-		found, away = c.hub.cfg.Directory.Find(ctx, c.from.Number, freshWithin)
+		found, away = c.hub.cfg.Directory.Find(ctx, number, freshWithin)
 		if away == nil && (found.Outcome == crm.One || found.Outcome == crm.Many) {
 			c.mb.post(func() { c.record = &found.Best }) // before then: posts are in order
 		}

@@ -38,13 +38,11 @@ func (c *Call) over(cause call.Cause) {
 	if c.caller != nil {
 		c.caller.Hangup(cause, "")
 	}
-	if c.agent != "" {
-		agent, now, wrap := c.agent, c.endedAt, time.Duration(0)
-		if talked {
-			wrap = c.hub.cfg.WrapUp
-		}
-		c.lines("agent hung up", func(ctx context.Context, s Lines) error { return s.Free(ctx, agent, c.id, wrap, now) })
+	wrapUp := time.Duration(0)
+	if talked {
+		wrapUp = c.hub.cfg.WrapUp
 	}
+	c.freed(c.from.Agent, wrapUp)
 	c.write(kept)
 }
 

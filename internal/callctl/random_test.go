@@ -53,7 +53,7 @@ func (r *rig) randomDay(rnd *rand.Rand) {
 	reps := []string{"ann", "bea", "carl"}
 	one := func() string { return reps[rnd.IntN(3)] }
 	manners := func() {
-		for _, who := range reps {
+		for _, who := range append([]string{outside}, reps...) {
 			var ds []device
 			for range rnd.IntN(3) {
 				ds = append(ds, device{
@@ -80,7 +80,7 @@ func (r *rig) randomDay(rnd *rand.Rand) {
 		}
 		return found[rnd.IntN(len(found))]
 	}
-	rep := func(p *phone) bool { return p.name != "caller" && p.isUp() }
+	rep := func(p *phone) bool { return p.name != "caller" && p.name != outside && p.isUp() }
 	everybody := func(*phone) bool { return true }
 	slot := func() string { return fmt.Sprint(700 + rnd.IntN(5)) }
 	quirks := func(p *phone) {
@@ -92,6 +92,7 @@ func (r *rig) randomDay(rnd *rand.Rand) {
 		manners,
 		func() { r.dialsWith(one(), slot(), quirks) }, func() { r.dialsWith(one(), slot(), quirks) },
 		func() { r.dialsWith(one(), one(), quirks) },
+		func() { r.dialsWith(one(), outside, quirks) },
 		func() {
 			if p := pick(everybody); p != nil {
 				p.hangUp()

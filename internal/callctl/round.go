@@ -126,10 +126,9 @@ func (c *Call) ring(r *round, agents []string, numbers []call.Number, ring time.
 		}
 		for _, l := range legs {
 			r.legs[l.ID()] = &ringing{leg: l, agent: agent}
-			c.open++
 		}
 		for _, l := range legs {
-			l.Watch(c.leg)
+			c.own(l)
 		}
 	}
 	for _, a := range agents {

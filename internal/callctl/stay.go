@@ -94,6 +94,9 @@ func (c *Call) parkByHand(lot string, slot int, by call.Actor, then func(parking
 		then(parking.Park{}, ErrNotTalking)
 		return
 	}
+	if by.User != "" && by.User == c.from.Agent {
+		c.facing(c.caller)
+	}
 	if by.User == "" {
 		by.User = c.talk.agent
 	}
@@ -135,7 +138,7 @@ func (c *Call) parkTalk(name string, slot int, by call.Actor, then func(parking.
 			c.comeBack(by.User, lot)
 		case err != nil:
 			if by.Via == "feature" && c.talk == t {
-				t.leg.Media().Play(clips("unavailable"), func(bool) { c.mb.post(c.rejoin) })
+				c.say(t.leg, "unavailable")
 			}
 		default:
 			t.wrapUp = 0

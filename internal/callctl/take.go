@@ -33,8 +33,7 @@ func (c *Call) take(l Leg, park parking.Park, by call.Actor) {
 	}
 	c.stay.park.Epoch = park.Epoch
 	c.taking = &taking{leg: l, by: by, park: park}
-	c.open++
-	l.Watch(c.leg)
+	c.own(l)
 	l.Answer(c.from)
 	if a, b := c.caller.Media(), l.Media(); a != nil && b != nil {
 		a.Join(b) // the rep hears the caller with our 200, not a round trip later

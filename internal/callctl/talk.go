@@ -18,10 +18,8 @@ type talk struct {
 	wrapUp time.Duration
 	bounce *parking.Park // recalled: until the bounce window is over the claim is held, not spent
 	timer  *time.Timer
-	keys   string // the last keys the rep pressed
-	keyAt  time.Time
-	held   map[Leg]bool // who put the other on hold; both may
-	first  bool         // the first conversation of this call
+	first  bool // the first conversation of this call
+	placed bool // the rep placed the call: when they go, it is over
 }
 
 // connect gives the caller to the leg that answered in a round. park, if the
@@ -86,6 +84,9 @@ func (c *Call) join(t *talk, by call.Actor, park *parking.Park) {
 	shown := t.leg.Remote()
 	c.answer(shown, func() {
 		if c.talk == t {
+			if c.from.Agent != "" && t.agent == "" {
+				c.turn()
+			}
 			c.rejoin()
 			c.note(call.Event{Type: call.Connected, At: t.since, Leg: t.leg.ID(), Actor: by})
 		}
@@ -102,10 +103,22 @@ func lineOutcome(park *parking.Park) string {
 // rejoin lets the two hear each other, unless one of them put the other on hold.
 func (c *Call) rejoin() {
 	t := c.talk
-	if t == nil || c.caller == nil || len(t.held) > 0 {
+	if t == nil || c.caller == nil {
 		return
 	}
 	a, b := c.caller.Media(), t.leg.Media()
+	switch {
+	case c.held[c.caller.ID()]:
+		if b != nil {
+			b.Music(c.music())
+		}
+		return
+	case c.held[t.leg.ID()]:
+		if a != nil {
+			a.Music(c.music())
+		}
+		return
+	}
 	if a != nil && b != nil {
 		a.Join(b)
 	}
@@ -113,24 +126,21 @@ func (c *Call) rejoin() {
 
 // onHeld: the one who is left waiting hears music.
 func (c *Call) onHeld(ev LegHeld) {
-	t := c.talk
-	if c.ended || t == nil || (ev.Leg != c.caller && ev.Leg != t.leg) {
-		return
-	}
 	if ev.On {
-		if t.held == nil {
-			t.held = map[Leg]bool{}
-		}
-		t.held[ev.Leg] = true
+		c.held[ev.Leg.ID()] = true // also while nobody talks: whoever takes the call next hears music
 	} else {
-		delete(t.held, ev.Leg)
+		delete(c.held, ev.Leg.ID())
+	}
+	t := c.talk
+	if c.ended || t == nil || c.caller == nil || (ev.Leg != c.caller && ev.Leg != t.leg) {
+		return
 	}
 	kind, by := call.Resumed, call.Actor{User: t.agent}
 	if ev.On {
 		kind = call.Held
 	}
 	if ev.Leg == c.caller {
-		by = call.Actor{Via: "caller"}
+		by = call.Actor{User: c.from.Agent, Via: "caller"}
 	}
 	c.note(call.Event{Type: kind, Leg: ev.Leg.ID(), Actor: by})
 	if !ev.On {
@@ -161,7 +171,7 @@ func (c *Call) parted(cause call.Cause) {
 		park := *t.bounce
 		c.talk = nil
 		t.timer.Stop()
-		c.freed(t, 0)
+		c.freed(t.agent, 0)
 		if t.first {
 			c.connected, c.answeredBy = time.Time{}, ""
 		}
@@ -177,6 +187,10 @@ func (c *Call) parted(cause call.Cause) {
 		return
 	}
 	c.ear().Silence()
+	if t.placed {
+		c.over(cause)
+		return
+	}
 	c.goOn()
 }
 
@@ -206,13 +220,15 @@ func (c *Call) endTalk(cause call.Cause) {
 		Type: call.Parted, At: now, Leg: t.leg.ID(), Cause: cause, Actor: call.Actor{User: t.agent, Via: t.via},
 		Data: map[string]any{"talked_ms": now.Sub(t.since).Milliseconds()},
 	})
-	c.freed(t, t.wrapUp)
+	c.freed(t.agent, t.wrapUp)
 }
 
-func (c *Call) freed(t *talk, wrapUp time.Duration) {
-	agent, now := t.agent, time.Now()
+// freed tells the queues that an agent's part in this call is over.
+func (c *Call) freed(agent string, wrapUp time.Duration) {
 	if agent == "" {
 		return
 	}
+	now := time.Now()
 	c.lines("agent is free", func(ctx context.Context, s Lines) error { return s.Free(ctx, agent, c.id, wrapUp, now) })
+	c.hub.stillTalking(agent, c)
 }

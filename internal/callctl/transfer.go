@@ -12,11 +12,12 @@ import (
 // a slot parks; to a colleague or a number transfers. Whatever cannot be done
 // leaves the two together.
 func (c *Call) onReferred(ev LegReferred) {
-	t := c.talk
-	if c.ended || t == nil || ev.Leg != t.leg {
+	if c.ended || c.talk == nil || c.repOn(ev.Leg) == "" && ev.Leg != c.talk.leg {
 		ev.Result(603, "Nobody to transfer")
 		return
 	}
+	c.facing(ev.Leg)
+	t := c.talk
 	plan := c.hub.cfg.Plan()
 	if lot, slot, ok := plan.Place(ev.To); ok {
 		by := call.Actor{User: t.agent, Device: t.leg.Remote().Device, Via: "refer"}

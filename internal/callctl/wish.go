@@ -89,6 +89,8 @@ type Snapshot struct {
 	Agent   string      `json:"agent,omitempty"`
 	Since   time.Time   `json:"since"`
 	Ringing int         `json:"ringing"` // phones that ring for it
+
+	reps []string // who talk in it
 }
 
 // Live lists the live calls.
