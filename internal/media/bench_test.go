@@ -75,12 +75,25 @@ func BenchmarkMusic1000(b *testing.B) {
 // BenchmarkRelay is one packet from one leg to another: everything but reading it.
 func BenchmarkRelay(b *testing.B) {
 	benchOnEachNetwork(b, func(b *testing.B, e *Engine) {
-		say := relay(b, e, pcmu)
+		say := relay(b, e, pcmu, pcmu)
 		b.ReportAllocs()
 		for b.Loop() {
 			say()
 		}
 	})
+}
+
+// BenchmarkTranscode is one packet from one leg to another that has another codec.
+func BenchmarkTranscode(b *testing.B) {
+	for name, c := range map[string][2]Codec{"up": {pcmu, wideband}, "down": {wideband, pcmu}, "opus": {opus48, pcmu}} {
+		b.Run(name, func(b *testing.B) {
+			say := relay(b, newEngine(b, Config{}), c[0], c[1])
+			b.ReportAllocs()
+			for b.Loop() {
+				say()
+			}
+		})
+	}
 }
 
 // BenchmarkRelayed sends packets through sockets: written by a peer, read, passed

@@ -21,6 +21,8 @@ type feed struct {
 
 	partner *Port // feedPartner: who is heard
 	mate    *feed // what the same Join gave to the partner
+
+	translator *translator // guarded by the out.mu of who is fed
 }
 
 type feedKind uint8

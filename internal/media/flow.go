@@ -90,8 +90,12 @@ func opinion(codec string, rtt, jitter, ptime time.Duration, lossPercent float64
 		impaired += 0.11 * (delay - 177.3)
 	}
 	robust := 25.1 // G.711 with concealment (G.113 appendix I); estimates for the others
-	if lawOf(codec) == lawNone {
+	switch codingOf(codec) {
+	case codeG722:
+		robust = 10
+	case codeOpus, codeNone:
 		robust = 15
+	case codeUlaw, codeAlaw:
 	}
 	loss := 95 * lossPercent / (lossPercent + robust)
 	rating := 93.2 - impaired - loss

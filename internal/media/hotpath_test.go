@@ -6,15 +6,20 @@ import (
 )
 
 // relay is a joined pair and the packet that one of them is about to say.
-func relay(t testing.TB, e *Engine, other Codec) (say func()) {
-	a, pa := connected(t, e, pcmu)
+func relay(t testing.TB, e *Engine, one, other Codec) (say func()) {
+	a, pa := connected(t, e, one)
 	b, _ := connected(t, e, other)
 	a.Join(b)
 	from := pa.addr()
-	packet := make([]byte, headerSize+frameSamples)
+	payload := make([]byte, frameSamples)
+	if one.Name == "opus" {
+		payload = opusPackets(t, "speech.opus")[10]
+	}
+	packet := make([]byte, headerSize+len(payload))
 	seq := uint16(0)
 	return func() {
-		put(packet, false, 0, seq, uint32(seq)*frameSamples, 42)
+		copy(packet[headerSize:], payload)
+		put(packet, false, one.PT, seq, uint32(seq)*uint32(one.Clock/framesPerSecond), 42)
 		seq++
 		a.received(packet, from)
 	}
@@ -29,8 +34,12 @@ func TestNothingIsAllocatedPerPacket(t *testing.T) {
 				t.Errorf("%v allocations", n)
 			}
 		}
-		t.Run("relayed", func(t *testing.T) { none(t, relay(t, e, pcmu)) })
-		t.Run("relayed and translated", func(t *testing.T) { none(t, relay(t, e, pcma)) })
+		t.Run("relayed", func(t *testing.T) { none(t, relay(t, e, pcmu, pcmu)) })
+		t.Run("relayed in the other law", func(t *testing.T) { none(t, relay(t, e, pcmu, pcma)) })
+		t.Run("made wideband", func(t *testing.T) { none(t, relay(t, e, pcmu, wideband)) })
+		t.Run("made narrow", func(t *testing.T) { none(t, relay(t, e, wideband, pcma)) })
+		t.Run("Opus made narrow", func(t *testing.T) { none(t, relay(t, e, opus48, pcmu)) })
+		t.Run("Opus passed", func(t *testing.T) { none(t, relay(t, e, opus48, opus48)) })
 		t.Run("music", func(t *testing.T) {
 			p, _ := connected(t, e, pcmu)
 			f := &feed{kind: feedMusic, music: e.library.music("")}

@@ -67,7 +67,7 @@ func (p *Port) received(b []byte, from netip.AddrPort) {
 		p.pressed(key)
 	case !event:
 		if rec := p.recorder.Load(); rec != nil && h.pt == r.inPT {
-			rec.push(h.ts, h.ssrc, r.law, b[h.start:h.end])
+			rec.push(h, r, b[h.start:h.end])
 		}
 		if to := p.sink.Load(); to != nil && to.to.feed.Load() == to.feed {
 			to.to.forward(to.feed, b, h, r, now)

@@ -12,32 +12,37 @@ import (
 
 	"github.com/callyard/callyard/internal/media/assets"
 	"github.com/callyard/callyard/internal/media/g711"
+	"github.com/callyard/callyard/internal/media/g722"
 	"github.com/callyard/callyard/internal/media/wav"
 )
 
 const (
 	rate         = 8000
 	frameSamples = rate / framesPerSecond
-	// longest is half an hour: 29 MB of memory.
+	// longest is half an hour: 43 MB of memory.
 	longest = 30 * 60 * rate
 )
 
 // ErrTooLong is a sound of more than half an hour.
 var ErrTooLong = errors.New("longer than 30 minutes")
 
-// sound is a clip or music, encoded once for all who hear it.
+// sound is a clip or music, encoded once for all who hear it. A frame has 160
+// bytes in each coding.
 type sound struct {
-	frames   int
-	mu, alaw []byte
+	frames         int
+	mu, alaw, wide []byte // PCMU, PCMA, G.722
 }
 
-func (s *sound) frame(l law, i int) []byte {
-	switch l {
-	case lawMu:
-		return s.mu[i*frameSamples : (i+1)*frameSamples]
-	case lawA:
-		return s.alaw[i*frameSamples : (i+1)*frameSamples]
-	case lawNone:
+func (s *sound) frame(c coding, i int) []byte {
+	at := i * frameSamples
+	switch c {
+	case codeUlaw:
+		return s.mu[at : at+frameSamples]
+	case codeAlaw:
+		return s.alaw[at : at+frameSamples]
+	case codeG722: // who comes in midway hears the decoder settle for a moment
+		return s.wide[at : at+frameSamples]
+	case codeNone, codeOpus:
 	}
 	return nil
 }
@@ -54,12 +59,18 @@ type Library struct {
 // ringback, busy, digits/0 to digits/9, parked-at, leave-message, goodbye,
 // invalid and unavailable.
 func NewLibrary() (*Library, error) {
-	l := &Library{sounds: map[string]*sound{}}
-	if err := l.Load(assets.Files); err != nil {
+	sounds, err := builtIn()
+	if err != nil {
 		return nil, fmt.Errorf("load built-in sounds: %w", err)
 	}
-	return l, nil
+	return &Library{sounds: maps.Clone(sounds)}, nil
 }
+
+// builtIn is encoded once in the life of the program: it never changes.
+var builtIn = sync.OnceValues(func() (map[string]*sound, error) {
+	l := &Library{sounds: map[string]*sound{}}
+	return l.sounds, l.Load(assets.Files)
+})
 
 // Load adds every WAV file of a folder and those below it, named by its path
 // without the extension.
@@ -77,7 +88,8 @@ func (l *Library) Load(files fs.FS) error {
 }
 
 // Add decodes a WAV file and keeps it under a name, in place of what had it.
-// Stereo is mixed to one channel, other rates are resampled to 8 kHz.
+// Stereo is mixed to one channel, other rates are resampled to 8 kHz and, for
+// G.722, to 16.
 // wav.ErrFormat and ErrTooLong say what is wrong with a file.
 func (l *Library) Add(name string, file []byte) error {
 	a, err := wav.Parse(file)
@@ -90,14 +102,24 @@ func (l *Library) Add(name string, file []byte) error {
 	if len(a.PCM) == 0 {
 		return fmt.Errorf("add sound %q: it is empty: %w", name, wav.ErrFormat)
 	}
-	pcm := wav.Resample(a.PCM, a.Rate, rate)
-	s := &sound{frames: (len(pcm) + frameSamples - 1) / frameSamples}
-	pcm = append(pcm, make([]int16, s.frames*frameSamples-len(pcm))...)
-	s.mu, s.alaw = g711.Ulaw(pcm), g711.Alaw(pcm)
+	s := encoded(a)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.sounds[name] = s
 	return nil
+}
+
+func encoded(a wav.Audio) *sound {
+	narrow, wide := wav.Resample(a.PCM, a.Rate, rate), wav.Resample(a.PCM, a.Rate, g722.Rate)
+	s := &sound{frames: (len(narrow) + frameSamples - 1) / frameSamples}
+	whole := func(pcm []int16, perFrame int) []int16 { // a frame that is not full ends in silence
+		n := s.frames * perFrame
+		return append(slices.Clip(pcm[:min(len(pcm), n)]), make([]int16, max(0, n-len(pcm)))...)
+	}
+	narrow = whole(narrow, frameSamples)
+	s.mu, s.alaw = g711.Ulaw(narrow), g711.Alaw(narrow)
+	s.wide = encodeAll(codeG722, whole(wide, 2*frameSamples))
+	return s
 }
 
 // Has reports whether there is a sound of that name.

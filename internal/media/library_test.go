@@ -30,7 +30,7 @@ func TestTheBuiltInSounds(t *testing.T) {
 		if level := tone.Level(g711.FromUlaw(s.mu)); level < -32 || level > -10 {
 			t.Errorf("%s at %.1f dBFS", name, level)
 		}
-		if len(s.mu) != len(s.alaw) || len(s.mu) != s.frames*frameSamples {
+		if len(s.mu) != len(s.alaw) || len(s.mu) != len(s.wide) || len(s.mu) != s.frames*frameSamples {
 			t.Errorf("%s: %d and %d bytes for %d frames", name, len(s.mu), len(s.alaw), s.frames)
 		}
 	}

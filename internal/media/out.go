@@ -75,27 +75,54 @@ func (p *Port) forward(f *feed, b []byte, h header, src *remote, now time.Durati
 	if to == nil {
 		return
 	}
-	pt := r.codec.PT
 	switch {
 	case h.pt == comfortNoise:
-		pt = comfortNoise
+		p.hush(f, b, h, r, to, now)
 	case sameCodec(src, r):
-	case src.law == lawMu && r.law == lawA:
+		p.pass(f, b, h, r.codec.PT, r, to, now)
+	case src.code == codeUlaw && r.code == codeAlaw:
 		g711.UlawToAlaw(b[h.start:h.end])
-	case src.law == lawA && r.law == lawMu:
+		p.pass(f, b, h, r.codec.PT, r, to, now)
+	case src.code == codeAlaw && r.code == codeUlaw:
 		g711.AlawToUlaw(b[h.start:h.end])
+		p.pass(f, b, h, r.codec.PT, r, to, now)
+	case src.code != codeNone && r.code.made():
+		p.translate(f, b, h, src, r, to, now)
 	default:
 		p.untranslated.Add(1)
-		return
 	}
-	b = b[h.start-headerSize : h.end]
+}
 
+// hush passes comfort noise on to who takes it (RFC 3389). For others the stream
+// pauses, which is no loss.
+func (p *Port) hush(f *feed, b []byte, h header, r *remote, to *destination, now time.Duration) {
+	o := &p.out
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	f.translator.skip(h)
+	switch {
+	case o.closed || o.keys.sounding():
+	case r.codec.CN:
+		p.convey(f, b[h.start-headerSize:h.end], h, comfortNoise, r, to, now)
+	default:
+		o.from = nil
+	}
+}
+
+// pass sends a packet on. b has room for a header directly before the payload.
+func (p *Port) pass(f *feed, b []byte, h header, pt uint8, r *remote, to *destination, now time.Duration) {
 	o := &p.out
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.closed || o.keys.sounding() {
 		return
 	}
+	p.convey(f, b[h.start-headerSize:h.end], h, pt, r, to, now)
+}
+
+// convey sends b, which has room for a header at its beginning, with out.mu held.
+func (p *Port) convey(f *feed, b []byte, h header, pt uint8, r *remote, to *destination, now time.Duration) {
+	o := &p.out
 	marker := h.marker
 	if o.from != f || o.fromSSRC != h.ssrc || o.strayed(h, r) {
 		o.follow(f, h.ssrc, h.seq, h.ts, r, now)
@@ -127,7 +154,7 @@ func (p *Port) emit(f *feed, tick int64, s *sound, index int, now time.Duration)
 	if r == nil || to == nil || !r.dir.listens() {
 		return
 	}
-	payload := s.frame(r.law, index)
+	payload := s.frame(r.code, index)
 	if payload == nil {
 		p.untranslated.Add(1)
 		return

@@ -8,7 +8,6 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/callyard/callyard/internal/media/g711"
 	"github.com/callyard/callyard/internal/media/tone"
 )
 
@@ -107,22 +106,13 @@ func (ph *peer) send(b []byte) {
 
 // say speaks a tone for so many frames, at the pace of speech, on a goroutine.
 func (ph *peer) say(hz float64, frames int) (said <-chan struct{}) {
-	pcm := tone.Generate(hz, time.Duration(frames)*20*time.Millisecond, rate)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		pace := time.NewTicker(20 * time.Millisecond)
-		defer pace.Stop()
-		for ; len(pcm) >= frameSamples; pcm = pcm[frameSamples:] {
-			payload := g711.Ulaw(pcm[:frameSamples])
-			if ph.pt == 8 {
-				payload = g711.Alaw(pcm[:frameSamples])
-			}
-			ph.frame(payload)
-			<-pace.C
-		}
-	}()
-	return done
+	codec := map[uint8]coding{0: codeUlaw, 8: codeAlaw, 9: codeG722}[ph.pt]
+	b := encodeAll(codec, tone.Generate(hz, time.Duration(frames)*20*time.Millisecond, codec.sampled()))
+	var packets [][]byte
+	for ; len(b) > 0; b = b[frameSamples:] {
+		packets = append(packets, b[:frameSamples])
+	}
+	return ph.sayAll(packets, rate)
 }
 
 // packet is one that a peer heard.
@@ -171,15 +161,12 @@ func (ph *peer) flush() {
 	}
 }
 
-// soundOf is the audio of packets.
-func soundOf(packets []packet) []int16 {
-	var pcm []int16
+// soundOf is the audio of packets, at 8 kHz.
+func soundOf(packets []packet) (pcm []int16) {
+	decoders := map[uint8]*decoder{0: newDecoder(codeUlaw, rate), 8: newDecoder(codeAlaw, rate), 9: newDecoder(codeG722, rate)}
 	for _, p := range packets {
-		switch p.pt {
-		case 0:
-			pcm = append(pcm, g711.FromUlaw(p.payload)...)
-		case 8:
-			pcm = append(pcm, g711.FromAlaw(p.payload)...)
+		if d := decoders[p.pt]; d != nil {
+			pcm = d.decode(pcm, p.payload)
 		}
 	}
 	return pcm

@@ -33,6 +33,7 @@ type Codec struct {
 	Clock  int           // RTP clock rate; 8000 if not set
 	Ptime  time.Duration // what the remote would like; kept for reports, 20 ms is sent
 	DTMFPT uint8         // payload type of telephone-event, 0 for none
+	CN     bool          // comfort noise was negotiated (RFC 3389, payload type 13)
 }
 
 // Options are the rest of what SDP and signalling say about a remote.
@@ -58,10 +59,11 @@ type Stats struct {
 	RTT           time.Duration `json:"-"`
 	RemoteLoss    float64       `json:"remote_loss_percent"` // what they lost of ours, of the last report
 	RemoteJitter  time.Duration `json:"-"`
-	MOS           float64       `json:"mos"`     // of what we hear, 1 to 4.5; 0 before there is anything
-	Foreign       uint64        `json:"foreign"` // from a source that is not ours to listen to
-	Invalid       uint64        `json:"invalid"` // no RTP, or of a type that was not negotiated
-	Untranslated  uint64        `json:"untranslated"`
+	MOS           float64       `json:"mos"`          // of what we hear, 1 to 4.5; 0 before there is anything
+	Foreign       uint64        `json:"foreign"`      // from a source that is not ours to listen to
+	Invalid       uint64        `json:"invalid"`      // no RTP, or of a type that was not negotiated
+	Untranslated  uint64        `json:"untranslated"` // could not be sent in the leg's codec
+	Transcoded    uint64        `json:"transcoded"`   // sent in another codec than it was said in, G.711's laws aside
 	SendErrors    uint64        `json:"send_errors"`
 	RecordDropped uint64        `json:"record_dropped"`
 }
@@ -90,6 +92,7 @@ type Port struct {
 	once     sync.Once
 
 	untranslated  atomic.Uint64
+	transcoded    atomic.Uint64
 	recordDropped atomic.Uint64
 
 	in  inbound
@@ -102,7 +105,7 @@ var _ callctl.Media = (*Port)(nil)
 type remote struct {
 	addr         netip.AddrPort
 	codec        Codec
-	law          law
+	code         coding
 	frame        uint32 // timestamp units of 20 ms
 	dir          Direction
 	opts         Options
@@ -142,7 +145,7 @@ func (p *Port) SetRemote(addr netip.AddrPort, codec Codec, dir Direction, opts O
 		codec.Clock = 8000
 	}
 	r := &remote{
-		addr: netip.AddrPortFrom(addr.Addr().Unmap(), addr.Port()), codec: codec, law: lawOf(codec.Name),
+		addr: netip.AddrPortFrom(addr.Addr().Unmap(), addr.Port()), codec: codec, code: codingOf(codec.Name),
 		frame: uint32(codec.Clock / framesPerSecond), dir: dir, opts: opts,
 		inPT: codec.PT, inDTMF: codec.DTMFPT,
 	}

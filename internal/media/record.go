@@ -8,15 +8,14 @@ import (
 	"sync"
 	"time"
 
-	"github.com/callyard/callyard/internal/media/g711"
 	"github.com/callyard/callyard/internal/media/wav"
 )
 
 var (
 	// ErrRecording is returned by Record on a port that is being recorded.
 	ErrRecording = errors.New("already being recorded")
-	// ErrNotRecordable is returned by Record when the leg's codec is not G.711.
-	ErrNotRecordable = errors.New("only G.711 can be recorded")
+	// ErrNotRecordable is returned by Record when the leg's codec cannot be decoded.
+	ErrNotRecordable = errors.New("only G.711, G.722 and Opus can be recorded")
 	// ErrClosed is returned by Record on a closed port.
 	ErrClosed = errors.New("port is closed")
 )
@@ -25,7 +24,7 @@ const (
 	recordQueue  = 128 // frames that wait for the disk: 2.5 s
 	patchEvery   = 5 * time.Second
 	partSuffix   = ".part"
-	mostOfAFrame = 480 // 60 ms
+	mostOfAFrame = 640 // 60 ms of G.711, and any packet of Opus that is speech
 )
 
 // recorder writes what one leg says. The reader's goroutine queues frames and
@@ -46,7 +45,9 @@ type recorder struct {
 	anchored bool
 	ssrc, ts uint32 // of the packet at anchor
 	anchor   int64
-	pcm      []byte
+	decoder  *decoder
+	pcm      []int16
+	bytes    []byte
 	err      error
 }
 
@@ -54,7 +55,8 @@ type recorded struct {
 	at   time.Duration // since the recording began
 	ts   uint32
 	ssrc uint32
-	law  law
+	code coding
+	tick int64 // RTP clock rate
 	n    int
 	b    [mostOfAFrame]byte
 }
@@ -64,7 +66,7 @@ type recorded struct {
 // silence in the file. Until it is complete the file is path with ".part" after it.
 // stop may be called after the end, and more than once.
 func (p *Port) Record(path string, longest time.Duration) (stop func() (time.Duration, error), err error) {
-	if r := p.remote.Load(); r != nil && r.law == lawNone {
+	if r := p.remote.Load(); r != nil && r.code == codeNone {
 		return nil, fmt.Errorf("record to %s: %s: %w", path, r.codec.Name, ErrNotRecordable)
 	}
 	if longest <= 0 {
@@ -106,12 +108,15 @@ func (r *recorder) discard() {
 }
 
 // push queues a packet's audio.
-func (r *recorder) push(ts, ssrc uint32, l law, payload []byte) {
-	if l == lawNone {
+func (r *recorder) push(h header, from *remote, payload []byte) {
+	if from.code == codeNone {
 		return
 	}
-	f := recorded{at: r.port.engine.now() - r.began, ts: ts, ssrc: ssrc, law: l}
-	f.n = copy(f.b[:], payload)
+	f := recorded{at: r.port.engine.now() - r.began, ts: h.ts, ssrc: h.ssrc, code: from.code, tick: int64(from.codec.Clock)}
+	if f.n = copy(f.b[:], payload); f.n < len(payload) {
+		r.port.recordDropped.Add(1)
+		return
+	}
 	select {
 	case r.frames <- f:
 	default:
@@ -171,29 +176,29 @@ func (r *recorder) complete() error {
 // starts anew, or whose timestamps stray a second from the time of arrival, is
 // placed by the time of arrival.
 func (r *recorder) write(f *recorded) error {
+	if r.decoder == nil || r.decoder.code != f.code {
+		r.decoder, r.anchored = newDecoder(f.code, rate), false
+	}
+	r.pcm = r.decoder.decode(r.pcm[:0], f.b[:f.n])
 	arrival := samples(f.at)
-	pos := r.anchor + int64(int32(f.ts-r.ts))
+	pos := r.anchor + int64(int32(f.ts-r.ts))*rate/f.tick
 	if stray := pos - arrival; !r.anchored || f.ssrc != r.ssrc || stray > rate || stray < -rate {
 		pos = max(arrival, r.length)
 		if !r.anchored {
-			pos = max(0, arrival-int64(f.n)) // it was spoken before it came
+			pos = max(r.length, arrival-int64(len(r.pcm))) // it was spoken before it came
 		}
 	}
 	r.anchored, r.ssrc, r.ts, r.anchor = true, f.ssrc, f.ts, pos
-	n := min(int64(f.n), r.limit-pos)
+	n := min(int64(len(r.pcm)), r.limit-pos)
 	if pos < 0 || n <= 0 {
 		return nil
 	}
-	r.pcm = r.pcm[:0]
-	for _, v := range f.b[:n] {
-		s := g711.DecodeUlaw(v)
-		if f.law == lawA {
-			s = g711.DecodeAlaw(v)
-		}
-		r.pcm = binary.LittleEndian.AppendUint16(r.pcm, uint16(s))
+	r.bytes = r.bytes[:0]
+	for _, v := range r.pcm[:n] {
+		r.bytes = binary.LittleEndian.AppendUint16(r.bytes, uint16(v))
 	}
 	r.length = max(r.length, pos+n)
-	_, err := r.file.WriteAt(r.pcm, wav.HeaderSize+2*pos)
+	_, err := r.file.WriteAt(r.bytes, wav.HeaderSize+2*pos)
 	return err
 }
 

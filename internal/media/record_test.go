@@ -13,7 +13,7 @@ import (
 
 func TestRecord(t *testing.T) {
 	onEachNetwork(t, func(t *testing.T, e *Engine) {
-		for name, c := range map[string]Codec{"PCMU": pcmu, "PCMA": pcma} {
+		for name, c := range map[string]Codec{"PCMU": pcmu, "PCMA": pcma, "G.722": wideband} {
 			t.Run(name, func(t *testing.T) {
 				p, ph := connected(t, e, c)
 				path := filepath.Join(t.TempDir(), "voicemail.wav")
@@ -72,6 +72,24 @@ func readWAV(t *testing.T, path string) wav.Audio {
 	return a
 }
 
+func TestOpusIsRecorded(t *testing.T) {
+	e := newEngine(t, Config{})
+	p, ph := connected(t, e, opus48)
+	path := filepath.Join(t.TempDir(), "r.wav")
+	stop, err := p.Record(path, time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-ph.sayAll(opusPackets(t, "music.opus")[:25], 48000)
+	eventually(t, "all of it", func() bool { return p.Stats().Received == 25 })
+	if length, err := stop(); err != nil || length < 500*time.Millisecond || length > 600*time.Millisecond {
+		t.Errorf("%v, %v", length, err)
+	}
+	if a := readWAV(t, path); !tone.Has(a.PCM, 600) {
+		t.Error("not what was said")
+	}
+}
+
 func TestGapsAreSilence(t *testing.T) {
 	e := newEngine(t, Config{})
 	p, ph := connected(t, e, pcmu)
@@ -128,7 +146,7 @@ func TestASourceThatStartsAnewIsPlacedByTheClock(t *testing.T) {
 		{5 * time.Second, 0, 2, 40320},      // back, at the same instant: after what there is
 		{70 * time.Second, 0, 3, 40320},     // beyond the limit
 	} {
-		if err := r.write(&recorded{at: c.at, ts: c.ts, ssrc: c.ssrc, law: lawMu, n: frameSamples}); err != nil {
+		if err := r.write(&recorded{at: c.at, ts: c.ts, ssrc: c.ssrc, code: codeUlaw, tick: rate, n: frameSamples}); err != nil {
 			t.Fatal(err)
 		}
 		if r.length != c.ends {
@@ -194,7 +212,7 @@ func TestASlowDiskDropsAndNeverBlocks(t *testing.T) {
 	p, _ := connected(t, e, pcmu)
 	r := &recorder{port: p, frames: make(chan recorded, recordQueue)} // nobody writes
 	for range recordQueue + 7 {
-		r.push(1, 1, lawMu, make([]byte, frameSamples))
+		r.push(header{ts: 1, ssrc: 1}, &remote{code: codeUlaw, codec: pcmu}, make([]byte, frameSamples))
 	}
 	if d := p.Stats().RecordDropped; d != 7 {
 		t.Errorf("%d dropped", d)

@@ -148,7 +148,7 @@ func (p *Port) Stats() Stats {
 	p.out.mu.Lock()
 	s.Sent, s.SendErrors = uint64(p.out.packets), p.out.errors
 	p.out.mu.Unlock()
-	s.Untranslated, s.RecordDropped = p.untranslated.Load(), p.recordDropped.Load()
+	s.Untranslated, s.Transcoded, s.RecordDropped = p.untranslated.Load(), p.transcoded.Load(), p.recordDropped.Load()
 	r := p.remote.Load()
 	if r == nil {
 		return s

@@ -100,6 +100,17 @@ func TestResample(t *testing.T) {
 			t.Errorf("from %d: %v Hz at %v dBFS", rate, hz, level)
 		}
 	}
+	t.Run("up as well", func(t *testing.T) {
+		for _, hz := range []float64{300, 1000, 3300} {
+			out := Resample(tone.Generate(hz, 500*time.Millisecond, 8000), 8000, 16000)
+			if got, level := tone.Detect(out, 16000); len(out) != 8000 || math.Abs(got-hz) > 1 || math.Abs(level+15) > 0.5 {
+				t.Errorf("%v Hz: %v Hz at %v dBFS in %d samples", hz, got, level, len(out))
+			}
+			if image := tone.Power(out, 8000-hz, 16000); image > tone.Power(out, hz, 16000)/1e5 {
+				t.Errorf("%v Hz: an image at %v Hz", hz, 8000-hz)
+			}
+		}
+	})
 	t.Run("what cannot be carried is removed, not folded", func(t *testing.T) {
 		out := Resample(tone.Generate(6000, time.Second, 48000), 48000, 8000)
 		if l := tone.Level(out); l > -55 {
