@@ -28,6 +28,6 @@ func (a audio) Media() callctl.Media { return a.Port }
 
 // Negotiated tells the port where to send what.
 func (a audio) Negotiated(s sdp.Stream) {
-	a.SetRemote(s.Remote, media.Codec{Name: s.Codec.Name, PT: s.Codec.Payload, Clock: s.Codec.Clock, DTMFPT: s.Events},
+	a.SetRemote(s.Remote, media.Codec{Name: s.Codec.Name, PT: s.Codec.Payload, Clock: s.Codec.Clock, DTMFPT: s.Events, CN: s.Noise},
 		media.Direction(s.Theirs()), media.Options{RecvPT: s.RecvPayload, RecvDTMFPT: s.RecvEvents, Signalling: s.Signalling, NAT: s.NAT})
 }

@@ -16,6 +16,14 @@ func (c *Call) ear() Media {
 	return deaf{}
 }
 
+// beside has a leg that is about to be answered take the codec of the leg it will
+// be joined with, where it can.
+func beside(l, other Leg) {
+	if b, ok := l.(interface{ Beside(Leg) }); ok {
+		b.Beside(other)
+	}
+}
+
 // deaf is the audio of a leg that has none.
 type deaf struct{}
 

@@ -34,6 +34,7 @@ func (c *Call) take(l Leg, park parking.Park, by call.Actor) {
 	c.stay.park.Epoch = park.Epoch
 	c.taking = &taking{leg: l, by: by, park: park}
 	c.own(l)
+	beside(l, c.caller)
 	l.Answer(c.from)
 	if a, b := c.caller.Media(), l.Media(); a != nil && b != nil {
 		a.Join(b) // the rep hears the caller with our 200, not a round trip later

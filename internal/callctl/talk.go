@@ -82,6 +82,9 @@ func (c *Call) join(t *talk, by call.Actor, park *parking.Park) {
 		c.leaveLineQuietly(lineOutcome(park), by)
 	}
 	shown := t.leg.Remote()
+	if c.answered.IsZero() && !c.picked {
+		beside(c.caller, t.leg)
+	}
 	c.answer(shown, func() {
 		if c.talk == t {
 			if c.from.Agent != "" && t.agent == "" {

@@ -53,6 +53,8 @@ type RTP struct {
 	Advertise string `koanf:"advertise"` // for SDP; "" the same
 	PortMin   int    `koanf:"port_min"`
 	PortMax   int    `koanf:"port_max"`
+
+	Codecs []string `koanf:"codecs"` // offered and taken, in this order: "PCMU", "PCMA", "G722"
 }
 
 // HTTP is the REST API, and a second port for operators.
@@ -79,7 +81,7 @@ func Default() Config {
 		Node:    hostNode(),
 		DataDir: dataDir(),
 		SIP:     SIP{Listen: []string{"udp:0.0.0.0:5060", "tcp:0.0.0.0:5060"}, Realm: "callyard", Digests: []string{"SHA-256", "MD5"}, CallsPerS: 200},
-		RTP:     RTP{PortMin: 20000, PortMax: 29999},
+		RTP:     RTP{PortMin: 20000, PortMax: 29999, Codecs: []string{"PCMU", "PCMA", "G722"}},
 		HTTP:    HTTP{Listen: "127.0.0.1:8080", Ops: "127.0.0.1:9090"},
 		Log:     Log{Level: "info", Format: "text"},
 		Region:  "US",
@@ -139,7 +141,7 @@ func Load(path string, base Config) (Config, error) {
 		if !knownKeys[key] {
 			return "", nil // CALLYARD_PG_BIN and the like belong to others
 		}
-		if key == "sip.listen" || key == "sip.digests" {
+		if key == "sip.listen" || key == "sip.digests" || key == "rtp.codecs" {
 			return key, strings.Split(v, ",")
 		}
 		return key, v
@@ -188,6 +190,18 @@ func (c Config) Validate() error {
 	}
 	if c.RTP.PortMin < 1024 || c.RTP.PortMax > 65535 || c.RTP.PortMax-c.RTP.PortMin < 10 {
 		bad("rtp.port_min, rtp.port_max", "%d–%d is no range of ports above 1024", c.RTP.PortMin, c.RTP.PortMax)
+	}
+	if len(c.RTP.Codecs) == 0 {
+		bad("rtp.codecs", "name at least one of PCMU, PCMA and G722")
+	}
+	for _, codec := range c.RTP.Codecs {
+		switch strings.ToUpper(codec) {
+		case "PCMU", "PCMA", "G722":
+		case "OPUS":
+			bad("rtp.codecs", "opus can be decoded but not encoded: callers would hear no music")
+		default:
+			bad("rtp.codecs", "%q is none of PCMU, PCMA and G722", codec)
+		}
 	}
 	if _, _, err := net.SplitHostPort(c.HTTP.Listen); err != nil {
 		bad("http.listen", "%w", err)

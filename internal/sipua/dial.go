@@ -3,12 +3,14 @@ package sipua
 import (
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 
 	"github.com/emiago/sipgo/sip"
 
 	"github.com/callyard/callyard/internal/call"
 	"github.com/callyard/callyard/internal/callctl"
+	"github.com/callyard/callyard/internal/sipua/sdp"
 	"github.com/callyard/callyard/queues"
 	"github.com/callyard/callyard/routing"
 )
@@ -116,9 +118,7 @@ func (s *Server) dialTrunk(to callctl.Target, inv callctl.Invitation) (*Leg, err
 		return nil, &UnreachableError{Who: who, Why: "nothing listens on " + transport}
 	}
 	l.trunk, l.remote = t.Name, callctl.Party{Number: to.Number}
-	if len(t.Codecs) > 0 {
-		l.codecs = beside(inv.Beside, t.Codecs)
-	}
+	l.codecs = beside(inv.Beside, s.codecs(t.Codecs))
 	var uri sip.Uri
 	if err := sip.ParseUri("sip:"+escapeUser(string(to.Number))+"@"+t.Host, &uri); err != nil {
 		return nil, fmt.Errorf("dial %s: %w", who, err)
@@ -133,7 +133,7 @@ func (s *Server) dialTrunk(to callctl.Target, inv callctl.Invitation) (*Leg, err
 // outgoing is a leg about to be dialled over a flow.
 func (s *Server) outgoing(flow Flow, inv callctl.Invitation) *Leg {
 	now := s.cfg.Now()
-	l := &Leg{id: call.LegID(call.NewID("leg", now)), srv: s, iface: s.local(flow), codecs: beside(inv.Beside, nil)}
+	l := &Leg{id: call.LegID(call.NewID("leg", now)), srv: s, iface: s.local(flow), codecs: beside(inv.Beside, s.codecs(nil))}
 	if l.iface != nil {
 		flow.Local = l.iface.addr
 	}
@@ -168,22 +168,45 @@ func (s *Server) host(l *listener) string {
 	return l.host
 }
 
-// beside puts the codec of another leg first, so that audio can pass through.
+// beside puts the codec of another leg first, if it is one of those, so that
+// audio can pass through.
 func beside(other callctl.Leg, codecs []string) []string {
-	c, ok := other.(interface{ Codec() string })
-	if !ok || c.Codec() == "" {
-		return codecs
-	}
-	if len(codecs) == 0 {
-		codecs = []string{"PCMU", "PCMA"}
-	}
-	out := []string{c.Codec()}
-	for _, x := range codecs {
-		if !strings.EqualFold(x, c.Codec()) {
-			out = append(out, x)
+	c := codecOf(other)
+	for i, x := range codecs {
+		if strings.EqualFold(x, c) {
+			return slices.Concat(codecs[i:i+1], codecs[:i], codecs[i+1:])
 		}
 	}
-	return out
+	return codecs
+}
+
+// codecOf is the codec of a leg of ours, "" before there is one.
+func codecOf(l callctl.Leg) string {
+	if c, ok := l.(interface{ Codec() string }); ok {
+		return c.Codec()
+	}
+	return ""
+}
+
+// codecs are a trunk's, or else those of this node, in order of preference. A
+// trunk cannot bring in Opus: unless the node can encode it, such a leg would hear
+// no music.
+func (s *Server) codecs(trunk []string) []string {
+	node := s.cfg.Codecs
+	if len(node) == 0 {
+		node = sdp.Codecs()
+	}
+	var cs []string
+	for _, c := range trunk {
+		same := func(x string) bool { return strings.EqualFold(x, c) }
+		if sdp.Known(c) && (slices.ContainsFunc(node, same) || slices.ContainsFunc(sdp.Codecs(), same)) {
+			cs = append(cs, c)
+		}
+	}
+	if len(cs) == 0 {
+		return node
+	}
+	return cs
 }
 
 // Message sends a text to an agent's phones, as far as they take it.

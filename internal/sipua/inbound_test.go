@@ -141,7 +141,7 @@ func TestInboundCall(t *testing.T) {
 		leg, _ := h.incoming()
 		leg.leg.Answer(callctl.Party{})
 		res := p.status("INVITE", 200)
-		if !strings.Contains(res.body(), "RTP/AVP 0 8 101") {
+		if !strings.Contains(res.body(), "RTP/AVP 0 8 9 101") {
 			t.Fatalf("offer:\n%s", res.body())
 		}
 		k.up(res)
@@ -175,6 +175,29 @@ func TestInboundCall(t *testing.T) {
 		k.do("INFO", "Signal=5\r\n", "Content-Type: application/dtmf-relay")
 		p.reply(p.request("BYE"), 200, "", "")
 	})
+}
+
+func TestALegTakesTheCodecOfTheOtherIfItIsOffered(t *testing.T) {
+	h := start(t)
+	p := udpPeer(t, h.udp)
+	k := p.talk("a", "700")
+	k.do("INVITE", strings.ReplaceAll(offer(), "0 8 101", "8 101"))
+	first, _ := h.incoming()
+	first.leg.Answer(callctl.Party{})
+	k.up(p.status("INVITE", 200))
+	for want, offered := range map[string]string{"RTP/AVP 8 101": "9 0 8 101", "RTP/AVP 9 101": "9 0 101"} {
+		p := udpPeer(t, h.udp)
+		k := p.talk("b", "701")
+		k.do("INVITE", strings.ReplaceAll(offer(), "0 8 101", offered))
+		second, _ := h.incoming()
+		second.leg.(*sipua.Leg).Beside(first.leg)
+		second.leg.Answer(callctl.Party{})
+		res := p.status("INVITE", 200)
+		if !strings.Contains(res.body(), want) {
+			t.Errorf("%s was answered with\n%s", offered, res.body())
+		}
+		k.up(res)
+	}
 }
 
 func TestInboundRaces(t *testing.T) {

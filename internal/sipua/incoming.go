@@ -52,7 +52,7 @@ func (s *Server) invited(req *sip.Request, tx *serverTx) {
 		tx.status(503, retryAfter(1, 5))
 		return
 	}
-	s.take(req, tx, &Leg{trunk: trunk.Name, codecs: trunk.Codecs, remote: caller(req)}, trunk.MaxCalls)
+	s.take(req, tx, &Leg{trunk: trunk.Name, codecs: s.codecs(trunk.Codecs), remote: caller(req)}, trunk.MaxCalls)
 }
 
 // account is the account a call claims to come from: by its credentials, or by

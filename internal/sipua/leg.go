@@ -38,6 +38,7 @@ type Leg struct {
 	agent   string // authenticated, or whose phone we called
 	iface   *listener
 	codecs  []string
+	prefer  string // the codec to answer with if it is offered; lane only
 	codec   atomic.Pointer[string]
 
 	watchMu sync.Mutex // held while posting: a replaced watcher gets nothing more

@@ -98,10 +98,21 @@ func (l *Leg) Codec() string {
 	return ""
 }
 
+// Beside has the leg take the codec of another that it will be joined with, if
+// its far end offers it: audio then passes through as it is.
+func (l *Leg) Beside(other callctl.Leg) {
+	if c := codecOf(other); c != "" {
+		l.do(func() { l.prefer = c })
+	}
+}
+
 // local is our side of the session, as it is now. Lane only, or before the leg
 // is known to anyone else.
 func (l *Leg) local(p MediaPort) sdp.Local {
-	return sdp.Local{Addr: l.iface.media, Port: p.LocalPort(), ID: l.dialog.SDPID, Version: l.dialog.SDPVersion, Codecs: l.codecs}
+	return sdp.Local{
+		Addr: l.iface.media, Port: p.LocalPort(), ID: l.dialog.SDPID, Version: l.dialog.SDPVersion,
+		Codecs: l.codecs, Prefer: l.prefer,
+	}
 }
 
 // offer is a fresh offer of everything; remembered as last sent.

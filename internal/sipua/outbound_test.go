@@ -63,7 +63,7 @@ func TestDialPhone(t *testing.T) {
 				t.Errorf("%s: %q, want %q", name, inv.hdr(name), want)
 			}
 		}
-		if !strings.Contains(inv.body(), "RTP/AVP 0 8 101") {
+		if !strings.Contains(inv.body(), "RTP/AVP 0 8 9 101") {
 			t.Errorf("offer\n%s", inv.body())
 		}
 		p.reply(inv, 180, "x", "")
@@ -153,7 +153,7 @@ func TestDialPhone(t *testing.T) {
 		in.leg.Answer(callctl.Party{})
 		k.up(q.status("INVITE", 200))
 		h.dial(callctl.Target{Agent: "rep1"}, callctl.Invitation{Beside: in.leg})
-		if inv := p.request("INVITE"); !strings.Contains(inv.body(), "RTP/AVP 8 0 101") {
+		if inv := p.request("INVITE"); !strings.Contains(inv.body(), "RTP/AVP 8 0 9 101") {
 			t.Errorf("%s", inv.body())
 		}
 	})

@@ -30,6 +30,9 @@ type Config struct {
 	Accounts Accounts
 	Bindings Bindings // nil: registrations live in memory only
 	Node     string   // stored with registrations
+	// Codecs are offered and taken, best first; nil: sdp.Codecs. A trunk may have
+	// its own.
+	Codecs []string
 	// Trunks is read for every call, so a change counts from the next one on.
 	Trunks    func() []routing.Trunk
 	OpenMedia func(leg call.LegID) (MediaPort, error)

@@ -3,17 +3,40 @@ package sdp
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 )
 
 // Events is the name of the DTMF format (RFC 4733).
 const Events = "telephone-event"
 
-// payloads are the types we offer, by codec name.
-var payloads = map[string]uint8{"PCMU": 0, "PCMA": 8, Events: 101}
+// offered are the codecs as we offer them.
+var offered = map[string]Format{
+	"PCMU": {0, "PCMU", 8000},
+	"PCMA": {8, "PCMA", 8000},
+	"G722": {9, "G722", 8000}, // RFC 3551 §4.5.2: its clock is not its sampling rate
+	opus:   {96, opus, 48000},
+}
 
-// Codecs are the audio codecs that can be offered, in the default order.
-func Codecs() []string { return []string{"PCMU", "PCMA"} }
+// events are the DTMF formats as we offer them: one for each clock, as RFC 4733
+// §2.1 wants the clock of the audio.
+var events = map[int]Format{8000: {101, Events, 8000}, 48000: {97, Events, 48000}}
+
+const (
+	opus = "OPUS" // RFC 7587
+	// noise is comfort noise (RFC 3389). It is taken when offered and not offered: a
+	// phone that is asked for it stops sending in every pause.
+	noise = "CN"
+)
+
+// Codecs are the audio codecs that are offered, in the default order.
+func Codecs() []string { return []string{"PCMU", "PCMA", "G722"} }
+
+// Known tells whether a codec can be offered at all; case does not matter.
+func Known(codec string) bool {
+	_, ok := offered[strings.ToUpper(codec)]
+	return ok
+}
 
 // Local is our side of a session.
 type Local struct {
@@ -22,6 +45,7 @@ type Local struct {
 	ID      uint64 // of the session, the same for the whole dialog
 	Version uint64 // one more with each description that differs
 	Codecs  []string
+	Prefer  string    // the codec that is taken if it is offered, whatever the offerer's order
 	Dir     Direction // what we want; an answer is held to what the offer allows
 }
 
@@ -30,6 +54,7 @@ type Stream struct {
 	Remote  netip.AddrPort
 	Codec   Format // payload type as the far end wants to receive it
 	Events  uint8  // payload type of telephone-event, 0 when the far end has none
+	Noise   bool   // comfort noise may be sent, and may come
 	Send    bool
 	Receive bool
 	// RecvPayload and RecvEvents are the payload types the far end sends with,
@@ -59,22 +84,30 @@ func (s Stream) Theirs() Direction {
 func Offer(l Local) []byte {
 	var fs []Format
 	for _, c := range l.codecs() {
-		fs = append(fs, Format{payloads[c], c, 8000})
+		fs = append(fs, offered[c])
 	}
-	fs = append(fs, Format{payloads[Events], Events, 8000})
+	for _, f := range slices.Clone(fs) {
+		if ev := events[f.Clock]; !slices.Contains(fs, ev) {
+			fs = append(fs, ev)
+		}
+	}
 	return write(l, "RTP/AVP", fs, l.dir(), nil, 0)
 }
 
 // Answer answers an offer with the offerer's best codec that we have, and its
 // telephone-event. One codec only: what we send and get is then never in doubt.
 func Answer(offer Description, l Local) ([]byte, Stream, error) {
-	codec, ok := offer.first(l.codecs())
+	codec, ok := offer.preferred(l)
 	if !ok {
 		return nil, Stream{}, ErrNoCodec
 	}
 	fs := []Format{codec}
 	st := Stream{Codec: codec, RecvPayload: codec.Payload}
-	if ev, ok := offer.Format(Events); ok {
+	if cn, ok := offer.Format(noise, codec.Clock); ok && cn.Payload == 13 {
+		st.Noise = true
+		fs = append(fs, cn)
+	}
+	if ev, ok := offer.Format(Events, codec.Clock); ok {
 		st.Events, st.RecvEvents = ev.Payload, ev.Payload
 		fs = append(fs, ev)
 	}
@@ -94,8 +127,11 @@ func Accept(answer Description, l Local) (Stream, error) {
 	if !ok {
 		return Stream{}, ErrNoCodec
 	}
-	st := Stream{Remote: netip.AddrPortFrom(answer.Addr, answer.Port), Codec: codec, RecvPayload: payloads[codec.Name], RecvEvents: payloads[Events]}
-	if ev, ok := answer.Format(Events); ok {
+	st := Stream{
+		Remote: netip.AddrPortFrom(answer.Addr, answer.Port), Codec: codec,
+		RecvPayload: offered[codec.Name].Payload, RecvEvents: events[codec.Clock].Payload,
+	}
+	if ev, ok := answer.Format(Events, codec.Clock); ok {
 		st.Events = ev.Payload
 	}
 	dir := meet(answer.Dir.Mirror(), l.dir())
@@ -106,16 +142,33 @@ func Accept(answer Description, l Local) (Stream, error) {
 	return st, nil
 }
 
-// first is the describer's most preferred format among our codecs.
-func (d Description) first(codecs []string) (Format, bool) {
-	for _, f := range d.Formats {
-		for _, c := range codecs {
-			if f.Name == c && f.Clock == 8000 {
-				return f, true
-			}
+// preferred is the format to answer with: what we would rather have, if it is
+// offered, else the offerer's first.
+func (d Description) preferred(l Local) (Format, bool) {
+	codecs := l.codecs()
+	if c := strings.ToUpper(l.Prefer); slices.Contains(codecs, c) {
+		if f, ok := d.Format(c, offered[c].Clock); ok {
+			return f, true
 		}
 	}
-	return Format{}, false
+	return d.first(codecs)
+}
+
+// first is the describer's most preferred format among our codecs. Opus comes
+// last: it costs most to translate.
+func (d Description) first(codecs []string) (best Format, ok bool) {
+	for _, f := range d.Formats {
+		if !slices.Contains(codecs, f.Name) || f.Clock != offered[f.Name].Clock {
+			continue
+		}
+		if f.Name != opus {
+			return f, true
+		}
+		if !ok {
+			best, ok = f, true
+		}
+	}
+	return best, ok
 }
 
 func (l Local) dir() Direction {
@@ -130,7 +183,7 @@ func (l Local) codecs() []string {
 	var cs []string
 	for _, c := range l.Codecs {
 		c = strings.ToUpper(c)
-		if _, ok := payloads[c]; ok {
+		if Known(c) {
 			cs = append(cs, c)
 		}
 	}
@@ -179,7 +232,11 @@ func write(l Local, proto string, fs []Format, dir Direction, lines []string, au
 		}
 		b.WriteString("\r\n")
 		for _, f := range fs {
-			fmt.Fprintf(&b, "a=rtpmap:%d %s/%d\r\n", f.Payload, f.Name, f.Clock)
+			name := fmt.Sprintf("%s/%d", f.Name, f.Clock)
+			if f.Name == opus {
+				name = "opus/48000/2" // RFC 7587 §7: always two channels
+			}
+			fmt.Fprintf(&b, "a=rtpmap:%d %s\r\n", f.Payload, name)
 			if f.Name == Events {
 				fmt.Fprintf(&b, "a=fmtp:%d 0-15\r\n", f.Payload)
 			}

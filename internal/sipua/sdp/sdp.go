@@ -1,5 +1,5 @@
 // Package sdp reads session descriptions and answers offers: one audio stream,
-// G.711 and telephone-event, as pure functions (RFC 4566, RFC 3264).
+// its codec and telephone-event, as pure functions (RFC 4566, RFC 3264).
 package sdp
 
 import (
@@ -66,6 +66,8 @@ var static = map[uint8]Format{
 	0: {0, "PCMU", 8000},
 	8: {8, "PCMA", 8000},
 	9: {9, "G722", 8000},
+
+	13: {13, noise, 8000},
 }
 
 // Held says whether the describer put us on hold: it will not listen, or has no
@@ -75,9 +77,9 @@ func (d Description) Held() bool {
 }
 
 // Format finds a format by name and clock rate.
-func (d Description) Format(name string) (Format, bool) {
+func (d Description) Format(name string, clock int) (Format, bool) {
 	for _, f := range d.Formats {
-		if f.Name == name && f.Clock == 8000 {
+		if f.Name == name && f.Clock == clock {
 			return f, true
 		}
 	}

@@ -28,7 +28,15 @@ func TestAnswer(t *testing.T) {
 		err    error
 	}{
 		"the offerer's order decides": {offer: body("m=audio 5000 RTP/AVP 96 18 8 0 97 101", "a=rtpmap:96 opus/48000/2", "a=rtpmap:97 telephone-event/48000", "a=rtpmap:101 telephone-event/8000"), m: "m=audio 4000 RTP/AVP 8 101", dir: sdp.SendRecv, events: 101, send: true},
-		"only what we have":           {offer: body("m=audio 5000 RTP/AVP 8 0"), codecs: []string{"PCMU"}, m: "m=audio 4000 RTP/AVP 0\r\n", dir: sdp.SendRecv, send: true},
+		"wideband":                    {offer: body("m=audio 5000 RTP/AVP 9 0 101", "a=rtpmap:9 G722/8000", "a=rtpmap:101 telephone-event/8000"), m: "m=audio 4000 RTP/AVP 9 101\r\na=rtpmap:9 G722/8000\r\n", dir: sdp.SendRecv, events: 101, send: true},
+		"comfort noise is taken":      {offer: body("m=audio 5000 RTP/AVP 0 13"), m: "m=audio 4000 RTP/AVP 0 13\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:13 CN/8000\r\n", dir: sdp.SendRecv, send: true},
+		"Opus alone, by default":      {offer: body("m=audio 5000 RTP/AVP 96", "a=rtpmap:96 opus/48000/2"), err: sdp.ErrNoCodec},
+		"Opus alone, where it is had": {
+			offer: body("m=audio 5000 RTP/AVP 111 110 101", "a=rtpmap:111 opus/48000/2", "a=rtpmap:110 telephone-event/48000", "a=rtpmap:101 telephone-event/8000"), codecs: []string{"opus", "PCMU"},
+			m: "m=audio 4000 RTP/AVP 111 110\r\na=rtpmap:111 opus/48000/2\r\na=rtpmap:110 telephone-event/48000\r\n", dir: sdp.SendRecv, events: 110, send: true,
+		},
+		"Opus comes last":   {offer: body("m=audio 5000 RTP/AVP 96 0", "a=rtpmap:96 opus/48000/2"), codecs: []string{"opus", "PCMU"}, m: "m=audio 4000 RTP/AVP 0\r\n", dir: sdp.SendRecv, send: true},
+		"only what we have": {offer: body("m=audio 5000 RTP/AVP 8 0"), codecs: []string{"PCMU"}, m: "m=audio 4000 RTP/AVP 0\r\n", dir: sdp.SendRecv, send: true},
 		"a codec under another number": {
 			offer: body("m=audio 5000 RTP/AVP 110", "a=rtpmap:110 pcmu/8000"),
 			m:     "m=audio 4000 RTP/AVP 110", dir: sdp.SendRecv, send: true,
@@ -83,6 +91,38 @@ func TestAnswer(t *testing.T) {
 	}
 }
 
+func TestTheCodecOfTheOtherLegIsPreferred(t *testing.T) {
+	d, err := sdp.Parse(body("m=audio 5000 RTP/AVP 9 8 0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for prefer, want := range map[string]string{"pcmu": "PCMU", "PCMA": "PCMA", "": "G722", "opus": "G722", "speex": "G722"} {
+		l := local()
+		l.Prefer = prefer
+		if _, st, err := sdp.Answer(d, l); err != nil || st.Codec.Name != want {
+			t.Errorf("beside %q: %s, %v", prefer, st.Codec.Name, err)
+		}
+	}
+}
+
+func TestOpusIsOfferedWithEventsOfItsClock(t *testing.T) {
+	l := local()
+	l.Codecs = []string{"G722", "opus"}
+	offer := string(sdp.Offer(l))
+	for _, want := range []string{"RTP/AVP 9 96 101 97\r\n", "a=rtpmap:96 opus/48000/2\r\n", "a=rtpmap:97 telephone-event/48000\r\n", "a=fmtp:97 0-15\r\n"} {
+		if !strings.Contains(offer, want) {
+			t.Errorf("offer lacks %q:\n%s", want, offer)
+		}
+	}
+	ans, err := sdp.Parse(body("m=audio 5000 RTP/AVP 96 97", "a=rtpmap:96 opus/48000/2", "a=rtpmap:97 telephone-event/48000"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if st, err := sdp.Accept(ans, l); err != nil || st.Codec.Clock != 48000 || st.Events != 97 || st.RecvEvents != 97 || st.RecvPayload != 96 {
+		t.Errorf("%+v, %v", st, err)
+	}
+}
+
 func TestHeld(t *testing.T) {
 	for offer, want := range map[string]bool{"a=sendonly": true, "a=inactive": true, "a=recvonly": false, "a=sendrecv": false, "c=IN IP4 0.0.0.0": true} {
 		d, err := sdp.Parse(body("m=audio 5000 RTP/AVP 0", offer))
@@ -97,7 +137,7 @@ func TestHeld(t *testing.T) {
 
 func TestOfferAndAccept(t *testing.T) {
 	l := local()
-	l.Codecs = []string{"pcma", "PCMU", "opus"}
+	l.Codecs = []string{"pcma", "PCMU", "speex"}
 	d, err := sdp.Parse(sdp.Offer(l))
 	if err != nil {
 		t.Fatal(err)
