@@ -85,6 +85,59 @@ begin
 end
 $$;
 
+-- note_all appends the facts of many calls, sorted by call, those of one call in
+-- their order: one update and one insert per call. A node writes the facts of all
+-- its calls together. A loop and not a join, because it is planned once for any
+-- number of calls, and locks them in the order of their ids, as everybody does who
+-- locks several.
+create function note_all(the_calls text[], happened timestamptz[], kinds text[], docs jsonb[]) returns void
+language plpgsql as $$
+declare
+  i int := 1;
+  j int;
+  n int := cardinality(the_calls);
+  base int;
+  answered timestamptz;
+  connected timestamptz;
+  who text;
+begin
+  while i <= n loop
+    j := i - 1;
+    answered := null; connected := null; who := null;
+    while j < n and the_calls[j + 1] = the_calls[i] loop
+      j := j + 1;
+      if answered is null and kinds[j] in ('call.answered', 'call.connected') then
+        answered := happened[j];
+      end if;
+      if connected is null and kinds[j] = 'call.connected' then
+        connected := happened[j];
+        who := coalesce(docs[j]->'actor'->>'user', '');
+      end if;
+    end loop;
+    update calls set
+      last_seq = last_seq + (j - i + 1),
+      answered_at = coalesce(answered_at, answered),
+      connected_at = coalesce(connected_at, connected),
+      answered_by = case when connected_at is null and connected is not null then who else answered_by end
+    where id = the_calls[i]
+    returning last_seq - (j - i + 1) into base;
+    if found then
+      insert into call_events (call_id, seq, at, type, leg, park, lot, slot, queue, actor, age_ms, flow, version, node, cause, data)
+      select the_calls[i], base + f.n, f.at, f.kind,
+        coalesce(f.e->>'leg', ''), coalesce(f.e->>'park', ''), coalesce(f.e->>'lot', ''), coalesce(f.e->>'slot', ''),
+        coalesce(f.e->>'queue', ''), coalesce(f.e->'actor', '{}'), coalesce((f.e->>'age_ms')::bigint, 0),
+        coalesce(f.e->>'flow', ''), coalesce((f.e->>'version')::int, 0), coalesce(f.e->>'node', ''),
+        coalesce(f.e->>'cause', ''), coalesce(f.e->'data', '{}')
+      from unnest(happened[i:j], kinds[i:j], docs[i:j]) with ordinality as f (at, kind, e, n);
+    end if;
+    i := j + 1;
+  end loop;
+end
+$$;
+
+-- A call's row is updated with every fact; room on its page keeps the indexes out of it.
+alter table calls set (fillfactor = 70);
+
 -- The job queue's rows live for seconds: by default it would be vacuumed long
 -- after its index is full of the dead.
 alter table river_job set (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_cost_delay = 0);

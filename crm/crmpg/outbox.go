@@ -21,27 +21,39 @@ import (
 // line of the outbox stays pending and can be sent again.
 const attempts = 40
 
-// Put asks for the activity to be logged with each provider, in the transaction
-// of the change that made it. A revision that was put before is not put again.
-func Put(ctx context.Context, tx *pg.Tx, a crm.Activity, providers ...string) error {
-	doc, err := json.Marshal(a)
-	if err != nil {
-		return fmt.Errorf("activity of %s: %w", a.Key, err)
-	}
-	for _, p := range providers {
-		var id int64
-		err := tx.QueryRow(ctx, `
-			insert into crm_outbox (provider, key, rev, activity) values ($1, $2, $3, $4)
-			on conflict do nothing returning id`, p, a.Key, a.Rev, doc).Scan(&id)
-		if errors.Is(err, pgx.ErrNoRows) {
-			continue
-		}
+// Put asks for the activities to be logged with each provider, in the transaction
+// of the change that made them. A revision that was put before is not put again.
+func Put(ctx context.Context, tx *pg.Tx, acts []crm.Activity, providers ...string) error {
+	n := len(acts) * len(providers)
+	to, keys := make([]string, 0, n), make([]string, 0, n)
+	revs, docs := make([]int, 0, n), make([][]byte, 0, n)
+	for _, a := range acts {
+		doc, err := json.Marshal(a)
 		if err != nil {
-			return fmt.Errorf("put activity of %s for %s: %w", a.Key, p, err)
+			return fmt.Errorf("activity of %s: %w", a.Key, err)
 		}
-		if _, err := tx.Enqueue(ctx, deliver(id)); err != nil {
-			return fmt.Errorf("put activity of %s for %s: %w", a.Key, p, err)
+		for _, p := range providers {
+			to, keys, revs, docs = append(to, p), append(keys, a.Key), append(revs, a.Rev), append(docs, doc)
 		}
+	}
+	rows, err := tx.Query(ctx, `
+		insert into crm_outbox (provider, key, rev, activity)
+		select * from unnest($1::text[], $2::text[], $3::int[], $4::jsonb[])
+		on conflict do nothing returning id`, to, keys, revs, docs)
+	if err != nil {
+		return fmt.Errorf("put %d activities: %w", len(acts), err)
+	}
+	ids, err := pgx.CollectRows(rows, pgx.RowTo[int64])
+	if err != nil {
+		return fmt.Errorf("put %d activities: %w", len(acts), err)
+	}
+	jobs := make([]job.Job, len(ids))
+	for i, id := range ids {
+		jobs[i] = deliver(id)
+		jobs[i].Unique = false // nobody has heard of it before
+	}
+	if _, err := tx.Enqueue(ctx, jobs...); err != nil {
+		return fmt.Errorf("put %d activities: %w", len(acts), err)
 	}
 	return nil
 }

@@ -22,7 +22,7 @@ var now = time.Date(2026, 3, 2, 9, 5, 0, 0, time.UTC)
 // put commits an activity for the providers, and returns the outbox's lines of it, oldest first.
 func put(t *testing.T, db *pg.DB, a crm.Activity, providers ...string) []crm.Delivery {
 	t.Helper()
-	if err := db.In(t.Context(), func(tx *pg.Tx) error { return crmpg.Put(t.Context(), tx, a, providers...) }); err != nil {
+	if err := db.In(t.Context(), func(tx *pg.Tx) error { return crmpg.Put(t.Context(), tx, []crm.Activity{a}, providers...) }); err != nil {
 		t.Fatal(err)
 	}
 	ds, err := crmpg.NewOutbox(db).Deliveries(t.Context(), crm.DeliveryFilter{Key: a.Key})
@@ -91,7 +91,7 @@ func TestPut(t *testing.T) {
 		before := count()
 		nope := errors.New("nope")
 		err := db.In(t.Context(), func(tx *pg.Tx) error {
-			if err := crmpg.Put(t.Context(), tx, crmtest.Activity("call_back"), "webhook"); err != nil {
+			if err := crmpg.Put(t.Context(), tx, []crm.Activity{crmtest.Activity("call_back")}, "webhook"); err != nil {
 				return err
 			}
 			return nope

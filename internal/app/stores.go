@@ -31,8 +31,8 @@ func (a *App) openStores(ctx context.Context) error {
 	for _, p := range providers {
 		names = append(names, p.Name())
 	}
-	a.Book = callpg.New(a.DB, func(ctx context.Context, tx *pg.Tx, act crm.Activity) error {
-		return crmpg.Put(ctx, tx, act, names...)
+	a.Book = callpg.New(a.DB, func(ctx context.Context, tx *pg.Tx, acts []crm.Activity) error {
+		return crmpg.Put(ctx, tx, acts, names...)
 	})
 	a.Lots, a.Agents, a.Routes = parkingpg.New(a.DB), queuespg.New(a.DB), routingpg.New(a.DB)
 	a.plan = &planner{db: a.DB, lots: a.Lots, agents: a.Agents, routes: a.Routes, log: a.log.With("part", "plan")}

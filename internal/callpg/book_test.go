@@ -178,8 +178,8 @@ func TestEnd(t *testing.T) {
 	t.Run("row, facts and delivery are written together", func(t *testing.T) {
 		t.Parallel()
 		var delivered []crm.Activity
-		b := callpg.New(pgtest.New(t), func(_ context.Context, _ *pg.Tx, a crm.Activity) error {
-			delivered = append(delivered, a)
+		b := callpg.New(pgtest.New(t), func(_ context.Context, _ *pg.Tx, as []crm.Activity) error {
+			delivered = append(delivered, as...)
 			return nil
 		})
 		begin(t, b, opening("call_1", noon))
@@ -209,7 +209,7 @@ func TestEnd(t *testing.T) {
 	t.Run("a delivery that fails leaves the call open", func(t *testing.T) {
 		t.Parallel()
 		full := errors.New("the outbox is full")
-		b := callpg.New(pgtest.New(t), func(context.Context, *pg.Tx, crm.Activity) error { return full })
+		b := callpg.New(pgtest.New(t), func(context.Context, *pg.Tx, []crm.Activity) error { return full })
 		begin(t, b, opening("call_1", noon))
 		if err := b.End(t.Context(), closing("call_1"), fact("call_1", call.Ended, 0)); !errors.Is(err, full) {
 			t.Fatal(err)
@@ -234,7 +234,7 @@ func TestEnd(t *testing.T) {
 		t.Parallel()
 		var mu sync.Mutex
 		n := 0
-		b := callpg.New(pgtest.New(t), func(context.Context, *pg.Tx, crm.Activity) error {
+		b := callpg.New(pgtest.New(t), func(context.Context, *pg.Tx, []crm.Activity) error {
 			mu.Lock()
 			defer mu.Unlock()
 			n++
@@ -259,8 +259,8 @@ func TestEnd(t *testing.T) {
 func TestCloseOrphans(t *testing.T) {
 	t.Parallel()
 	var logged []crm.Activity
-	b := callpg.New(pgtest.New(t), func(_ context.Context, _ *pg.Tx, a crm.Activity) error {
-		logged = append(logged, a)
+	b := callpg.New(pgtest.New(t), func(_ context.Context, _ *pg.Tx, as []crm.Activity) error {
+		logged = append(logged, as...)
 		return nil
 	})
 	ended, theirs := opening("call_ended", noon), opening("call_theirs", noon)

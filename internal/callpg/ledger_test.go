@@ -208,3 +208,43 @@ func TestFollow(t *testing.T) {
 		}
 	})
 }
+
+func TestFactsOfManyCalls(t *testing.T) {
+	t.Parallel()
+	b := callpg.New(pgtest.New(t), nil)
+	const calls, each = 30, 8
+	var wg sync.WaitGroup
+	for i := range calls {
+		id := call.ID(fmt.Sprintf("call_%02d", i))
+		wg.Go(func() {
+			if err := b.Begin(t.Context(), opening(id, noon), fact(id, call.Offered, 0)); err != nil {
+				t.Error(err)
+			}
+			for n := range each {
+				kind := call.Held
+				if n == 3 {
+					kind = call.Connected
+				}
+				if err := b.Note(t.Context(), fact(id, kind, time.Duration(2*n+1)*time.Second), fact(id, call.Resumed, time.Duration(2*n+2)*time.Second)); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	for i := range calls {
+		id := call.ID(fmt.Sprintf("call_%02d", i))
+		events := timeline(t, b, id)
+		if len(events) != 1+2*each {
+			t.Fatalf("%s has %d facts", id, len(events))
+		}
+		for n := 1; n < len(events); n++ {
+			if !events[n].At.After(events[n-1].At) {
+				t.Errorf("%s: fact %d is out of order", id, n)
+			}
+		}
+		if r := row(t, b, id); r.ConnectedAt == nil || !r.ConnectedAt.Equal(noon.Add(7*time.Second)) {
+			t.Errorf("%s: connected at %v", id, r.ConnectedAt)
+		}
+	}
+}

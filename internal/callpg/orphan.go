@@ -47,16 +47,22 @@ func (b *Book) CloseOrphans(ctx context.Context, node call.NodeID, at time.Time)
 			return err
 		}
 		n = len(cut)
+		var facts []call.Event
+		var acts []crm.Activity
 		for _, o := range cut {
-			if err := tx.Note(ctx, o.fact()); err != nil {
-				return err
+			facts = append(facts, o.fact())
+			if o.Trunk != "" { // no CRM hears of internal calls
+				acts = append(acts, o.activity())
 			}
-			if o.Trunk == "" {
-				continue // an internal call, which no CRM hears of
-			}
-			if err := b.deliver(ctx, tx, o.activity()); err != nil {
-				return fmt.Errorf("deliver %s to the CRM: %w", o.ID, err)
-			}
+		}
+		if err := tx.Note(ctx, facts...); err != nil {
+			return err
+		}
+		if len(acts) == 0 {
+			return nil
+		}
+		if err := b.deliver(ctx, tx, acts); err != nil {
+			return fmt.Errorf("deliver to the CRM: %w", err)
 		}
 		return nil
 	})

@@ -42,7 +42,7 @@ func queues(node call.NodeID) map[string]river.QueueConfig {
 		// Its jobs are announced as they are written; only those for later wait for a poll.
 		job.Dispatch: {MaxWorkers: 100, FetchPollInterval: 100 * time.Millisecond, FetchCooldown: 5 * time.Millisecond},
 		job.Default:  {MaxWorkers: 20, FetchPollInterval: 250 * time.Millisecond, FetchCooldown: 50 * time.Millisecond},
-		job.CRM:      {MaxWorkers: 8, FetchPollInterval: time.Second},
+		job.CRM:      {MaxWorkers: 16, FetchPollInterval: time.Second, FetchCooldown: 150 * time.Millisecond},
 		job.Webhooks: {MaxWorkers: 8, FetchPollInterval: time.Second},
 	}
 }

@@ -15,7 +15,7 @@ const LedgerChannel = "callyard_ledger"
 
 // announcePause is how long further commits wait to share one NOTIFY. Live views
 // are late by that much at most; every NOTIFY makes every listener read.
-const announcePause = 25 * time.Millisecond
+const announcePause = 60 * time.Millisecond
 
 // announcer notifies after commits, not in them: a NOTIFY inside a transaction
 // makes all commits queue behind one lock. Many commits become one NOTIFY.

@@ -97,25 +97,33 @@ type Tx struct {
 	noted bool
 }
 
-// Note appends facts to the ledgers of their calls, in one round trip. Age, Seq
+// Note appends facts to the ledgers of their calls, in one statement. Age, Seq
 // and ID are stored by it; a fact about an unknown call is dropped. The calls are
 // locked until the transaction ends: one that notes facts of several calls does
 // it in one Note, which takes them in the same order as every other.
 func (tx *Tx) Note(ctx context.Context, events ...call.Event) error {
+	n := len(events)
+	if n == 0 {
+		return nil
+	}
 	events = slices.Clone(events)
 	slices.SortStableFunc(events, func(a, b call.Event) int { return strings.Compare(string(a.Call), string(b.Call)) })
-	var batch pgx.Batch
-	for _, e := range events {
+	calls, kinds := make([]string, n), make([]string, n)
+	at, docs := make([]time.Time, n), make([][]byte, n)
+	for i, e := range events {
 		doc, err := EventJSON(e)
 		if err != nil {
 			return err
 		}
-		batch.Queue(`select note($1, $2, $3, $4)`, string(e.Call), e.At, string(e.Type), doc)
+		calls[i], at[i], kinds[i], docs[i] = string(e.Call), e.At, string(e.Type), doc
 	}
-	if len(events) == 0 {
-		return nil
+	var err error
+	if n == 1 {
+		_, err = tx.Exec(ctx, `select note($1, $2, $3, $4)`, calls[0], at[0], kinds[0], docs[0])
+	} else {
+		_, err = tx.Exec(ctx, `select note_all($1, $2, $3, $4)`, calls, at, kinds, docs)
 	}
-	if err := tx.SendBatch(ctx, &batch).Close(); err != nil {
+	if err != nil {
 		return fmt.Errorf("note %s of %s: %w", events[0].Type, events[0].Call, err)
 	}
 	tx.noted = true
@@ -136,8 +144,28 @@ func EventJSON(e call.Event) ([]byte, error) {
 	return b, nil
 }
 
-// Enqueue inserts jobs and returns their ids in the same order.
+// Enqueue inserts jobs, those that need not be unique in one statement, and
+// returns their ids in the same order.
 func (tx *Tx) Enqueue(ctx context.Context, jobs ...job.Job) ([]int64, error) {
+	if len(jobs) < 2 || slices.ContainsFunc(jobs, func(j job.Job) bool { return j.Unique }) {
+		return tx.enqueueEach(ctx, jobs) // River's insert of many stumbles over two that are alike
+	}
+	params := make([]river.InsertManyParams, len(jobs))
+	for i, j := range jobs {
+		params[i] = river.InsertManyParams{Args: j.Args, InsertOpts: InsertOpts(j)}
+	}
+	results, err := tx.db.jobs.InsertManyTx(ctx, tx.Tx, params)
+	if err != nil {
+		return nil, fmt.Errorf("enqueue %s: %w", jobs[0].Args.Kind(), err)
+	}
+	ids := make([]int64, len(results))
+	for i, r := range results {
+		ids[i] = r.Job.ID
+	}
+	return ids, nil
+}
+
+func (tx *Tx) enqueueEach(ctx context.Context, jobs []job.Job) ([]int64, error) {
 	ids := make([]int64, 0, len(jobs))
 	for _, j := range jobs {
 		r, err := tx.db.jobs.InsertTx(ctx, tx.Tx, j.Args, InsertOpts(j))

@@ -1,0 +1,102 @@
+package callpg
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/callyard/callyard/crm"
+	"github.com/callyard/callyard/internal/call"
+	"github.com/callyard/callyard/internal/pg"
+)
+
+const (
+	beginCall = `
+		insert into calls (id, node, trunk, agent, from_number, from_name, to_number, flow, flow_version, started_at)
+		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`
+	endCall = `
+		with ended as (
+		  update calls set ended_at = $2, cause = $3, outcome = $4,
+		    answered_at = coalesce($5, answered_at), connected_at = coalesce($6, connected_at),
+		    answered_by = coalesce(nullif($7, ''), answered_by), talk_ms = $8, run = $9
+		  where id = $1 and ended_at is null
+		  returning id)
+		select exists (select 1 from ended), exists (select 1 from calls where id = $1)`
+)
+
+// sheet writes lines in one transaction of four round trips, however many there
+// are. A line about a call that is not known gets ErrNoCall and holds up no other.
+func (b *Book) sheet(ctx context.Context, lines []*line) error {
+	return b.db.In(ctx, func(tx *pg.Tx) error {
+		if err := b.rows(ctx, tx, lines); err != nil {
+			return err
+		}
+		var facts []call.Event
+		var acts []crm.Activity
+		for _, l := range lines {
+			if l.err != nil || l.stale {
+				continue
+			}
+			facts = append(facts, l.facts...)
+			if l.end != nil && l.end.Activity != nil {
+				acts = append(acts, *l.end.Activity)
+			}
+		}
+		if err := tx.Note(ctx, facts...); err != nil {
+			return err
+		}
+		if len(acts) == 0 {
+			return nil
+		}
+		if err := b.deliver(ctx, tx, acts); err != nil {
+			return fmt.Errorf("deliver to the CRM: %w", err)
+		}
+		return nil
+	})
+}
+
+// rows writes the rows of calls that begin or end.
+func (b *Book) rows(ctx context.Context, tx *pg.Tx, lines []*line) error {
+	var batch pgx.Batch
+	for _, l := range lines {
+		if o := l.open; o != nil {
+			batch.Queue(beginCall, o.ID, o.Node, o.Trunk, o.Agent, o.From.Number, o.From.Name, o.To, o.Flow, o.Version, o.At)
+		}
+		if c := l.end; c != nil {
+			batch.Queue(endCall, c.ID, c.At, c.Cause, c.Outcome, known(c.AnsweredAt), known(c.ConnectedAt), c.AnsweredBy, c.Talked.Milliseconds(), l.run)
+		}
+	}
+	if batch.Len() == 0 {
+		return nil
+	}
+	res := tx.SendBatch(ctx, &batch)
+	for _, l := range lines {
+		if err := l.read(res); err != nil {
+			return errors.Join(err, res.Close())
+		}
+	}
+	return res.Close()
+}
+
+// read takes what came of the line's row.
+func (l *line) read(res pgx.BatchResults) error {
+	if l.open != nil {
+		if _, err := res.Exec(); err != nil {
+			return err
+		}
+	}
+	if l.end == nil {
+		return nil
+	}
+	var now, there bool
+	if err := res.QueryRow().Scan(&now, &there); err != nil {
+		return err
+	}
+	l.stale = !now
+	if !there {
+		l.err = ErrNoCall
+	}
+	return nil
+}
