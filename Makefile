@@ -43,6 +43,9 @@ target: postgres build ## start the hub that black-box acceptance cases run agai
 bench: postgres build ## measure this machine: the rows of docs/performance.md
 	$(GO) run -tags $(TAGS) ./test/bench -hub bin/callyard
 
+soak: postgres build ## hold 500 parked calls and churn 20 a second for DURATION (10m): nothing fails, nothing grows
+	$(GO) run -tags $(TAGS) ./test/soak -hub bin/callyard -duration $(or $(DURATION),10m)
+
 fuzz: ## each fuzz target for FUZZTIME (30s)
 	scripts/fuzz.sh $(or $(FUZZTIME),30s)
 
@@ -54,4 +57,4 @@ ci: lint test ## what the gate runs
 clean: ## remove what was built
 	rm -rf bin
 
-.PHONY: help build postgres run test short lint interop target bench fuzz openapi ci clean
+.PHONY: help build postgres run test short lint interop target bench soak fuzz openapi ci clean

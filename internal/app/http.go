@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"github.com/callyard/callyard/analytics"
 	"github.com/callyard/callyard/analytics/analyticspg"
@@ -90,6 +91,7 @@ func (a *App) ready(ctx context.Context) error {
 // newMetrics registers what operators watch.
 func (a *App) newMetrics() {
 	a.metrics = prometheus.NewRegistry()
+	a.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	a.faults = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "callyard_faults_mended_total",
 		Help: "Broken invariants that the checker found and mended.",
@@ -112,6 +114,13 @@ func (a *App) newMetrics() {
 	gauge("callyard_media_ports", "Open RTP ports.", func() float64 { return float64(a.Media.Ports()) })
 	gauge("callyard_registrations", "Registered phones.", func() float64 { return float64(a.SIP.Stats().Bindings) })
 	gauge("callyard_sip_requests", "SIP requests taken since the start.", func() float64 { return float64(a.SIP.Stats().Requests) })
+	gauge("callyard_sip_legs", "SIP dialogs that are up or being set up.", func() float64 { return float64(a.SIP.Stats().Legs) })
+	gauge("callyard_sip_transactions", "SIP transactions that live.", func() float64 {
+		st := a.SIP.Stats()
+		return float64(st.ServerTransactions + st.ClientTransactions)
+	})
+	gauge("callyard_sip_panics", "Faults in SIP handlers since the start; each ended one request.", func() float64 { return float64(a.SIP.Stats().Panics) })
+	gauge("callyard_sip_unanswered", "Requests that a handler forgot to answer since the start.", func() float64 { return float64(a.SIP.Stats().Watchdog) })
 	gauge("callyard_sip_shed", "Calls refused for overload since the start.", func() float64 { return float64(a.SIP.Stats().Shed) })
 }
 

@@ -7,24 +7,26 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"net/netip"
 	"os"
 	"time"
+
+	"github.com/callyard/callyard/test/hubproc"
+	"github.com/callyard/callyard/test/load"
 )
 
 // bench is a hub and those who call it.
 type bench struct {
-	hub   *hub
+	hub   *hubproc.Hub
 	quick bool
 	size  sizes
-	idle  usage // what the hub and its database cost per second with nobody calling
+	idle  hubproc.Usage // what the hub and its database cost per second with nobody calling
 
-	media   *engine
-	callers *side     // RTP of callers
-	desks   *side     // RTP of reps
-	trunk   *endpoint // SIP of callers
-	phones  *endpoint // SIP of all reps' phones
-	agents  []*account
+	media   *load.Engine
+	callers *load.Side     // RTP of callers
+	desks   *load.Side     // RTP of reps
+	trunk   *load.Endpoint // SIP of callers
+	phones  *load.Endpoint // SIP of all reps' phones
+	agents  []*load.Account
 
 	serial  int // of callers' numbers
 	figures []figure
@@ -55,23 +57,23 @@ func begin(ctx context.Context, binary string, quick bool) (*bench, error) {
 	b := &bench{quick: quick, size: sizesOf(quick)}
 	reps := max(b.size.bridged, b.size.escalated)
 	var err error
-	if b.hub, err = startHub(binary, document(b.size, reps)); err != nil {
+	if b.hub, err = hubproc.Start(hubproc.Config{Binary: binary, Name: "bench", Document: document(b.size, reps)}); err != nil {
 		return nil, err
 	}
-	if b.media, err = newEngine(); err != nil {
+	if b.media, err = load.NewEngine(); err != nil {
 		return b, err
 	}
-	if b.callers, err = b.media.side(4); err != nil {
+	if b.callers, err = b.media.Side(4); err != nil {
 		return b, err
 	}
-	if b.desks, err = b.media.side(4); err != nil {
+	if b.desks, err = b.media.Side(4); err != nil {
 		return b, err
 	}
-	b.media.start()
-	if b.trunk, err = newEndpoint(b.hub.sip); err != nil {
+	b.media.Start()
+	if b.trunk, err = load.NewEndpoint(b.hub.SIP); err != nil {
 		return b, err
 	}
-	if b.phones, err = newEndpoint(b.hub.sip); err != nil {
+	if b.phones, err = load.NewEndpoint(b.hub.SIP); err != nil {
 		return b, err
 	}
 	begun := time.Now()
@@ -80,10 +82,10 @@ func begin(ctx context.Context, binary string, quick bool) (*bench, error) {
 	}
 	b.say("the hub answers after %.1f s", time.Since(begun).Seconds())
 	for i := range reps {
-		b.agents = append(b.agents, &account{user: agentName(i), password: agentPassword(i)})
+		b.agents = append(b.agents, &load.Account{User: agentName(i), Password: agentPassword(i)})
 	}
 	for _, a := range b.agents {
-		if err := b.phones.register(ctx, a); err != nil {
+		if err := b.phones.Register(ctx, a); err != nil {
 			return b, err
 		}
 	}
@@ -98,14 +100,14 @@ func (b *bench) ready(ctx context.Context) error {
 	for {
 		d := b.call(lastNumber, nil)
 		select {
-		case <-d.decided:
+		case <-d.Decided:
 		case <-ctx.Done():
 			return context.Cause(ctx)
-		case <-b.hub.exited:
-			return fmt.Errorf("the hub ended: %w", b.hub.err)
+		case <-b.hub.Exited:
+			return fmt.Errorf("the hub ended: %w", b.hub.Err)
 		}
-		if d.status == 200 {
-			d.hangup()
+		if d.Status == 200 {
+			d.Hangup()
 			return pause(ctx, time.Second) // until its end is written
 		}
 		if err := pause(ctx, 300*time.Millisecond); err != nil {
@@ -136,31 +138,31 @@ func (b *bench) rest(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	b.idle = usage{hub: u.hub / u.took, postgres: u.postgres / u.took}
+	b.idle = hubproc.Usage{Hub: u.Hub / u.Took, Postgres: u.Postgres / u.Took}
 	b.figure(figure{
-		Row: "idle", Unit: "% of a core", Value: 100 * b.idle.hub,
-		Note: fmt.Sprintf("Postgres %.1f %%; hub %.0f MB resident", 100*b.idle.postgres, u.rss/1024),
+		Row: "idle", Unit: "% of a core", Value: 100 * b.idle.Hub,
+		Note: fmt.Sprintf("Postgres %.1f %%; hub %.0f MB resident", 100*b.idle.Postgres, u.RSS/1024),
 	})
 	return nil
 }
 
 // over measures for as long as d.
-func (b *bench) over(ctx context.Context, d time.Duration) (spent, error) {
-	before, err := b.hub.usage()
+func (b *bench) over(ctx context.Context, d time.Duration) (hubproc.Spent, error) {
+	before, err := b.hub.Usage()
 	if err != nil {
-		return spent{}, err
+		return hubproc.Spent{}, err
 	}
 	if err := pause(ctx, d); err != nil {
-		return spent{}, err
+		return hubproc.Spent{}, err
 	}
-	after, err := b.hub.usage()
-	return after.since(before), err
+	after, err := b.hub.Usage()
+	return after.Since(before), err
 }
 
 // quietest measures a window, and if other programs took much of the machine
 // meanwhile, up to two more; keep is told of each that was quieter than those
 // before it.
-func (b *bench) quietest(ctx context.Context, begin func(), keep func(spent)) error {
+func (b *bench) quietest(ctx context.Context, begin func(), keep func(hubproc.Spent)) error {
 	const loud = 0.2 // of a core
 	least := math.Inf(1)
 	for try := 0; try < b.size.windows && least > loud; try++ {
@@ -169,7 +171,7 @@ func (b *bench) quietest(ctx context.Context, begin func(), keep func(spent)) er
 		if err != nil {
 			return err
 		}
-		if noise := s.others / s.took; noise < least {
+		if noise := s.Others / s.Took; noise < least {
 			least = noise
 			keep(s)
 		}
@@ -178,9 +180,9 @@ func (b *bench) quietest(ctx context.Context, begin func(), keep func(spent)) er
 }
 
 // call places a call from a number of its own.
-func (b *bench) call(to string, up func(*dialog)) *dialog {
+func (b *bench) call(to string, up func(*load.Dialog)) *load.Dialog {
 	b.serial++
-	return b.trunk.invite(nil, fmt.Sprintf("9%06d", b.serial), to, b.callers.port(b.serial), up)
+	return b.trunk.Invite(nil, fmt.Sprintf("9%06d", b.serial), to, b.callers.Port(b.serial), up)
 }
 
 func (b *bench) figure(f figure) {
@@ -193,20 +195,20 @@ func (b *bench) say(format string, args ...any) { fmt.Fprintf(os.Stderr, format+
 // close ends what begin started. The hub's folder stays if it is to be kept.
 func (b *bench) close(keep bool) error {
 	if b.trunk != nil {
-		b.trunk.close()
+		b.trunk.Close()
 	}
 	if b.phones != nil {
-		b.phones.close()
+		b.phones.Close()
 	}
 	if b.media != nil {
-		b.media.stop()
+		b.media.Stop()
 	}
-	err := b.hub.stop()
+	err := b.hub.Stop()
 	if keep || err != nil {
-		b.say("the hub's log: %s", b.hub.log)
+		b.say("the hub's log: %s", b.hub.Log)
 		return err
 	}
-	return os.RemoveAll(b.hub.dir)
+	return os.RemoveAll(b.hub.Dir)
 }
 
 // pause waits, but not beyond ctx.
@@ -235,18 +237,18 @@ func at(ctx context.Context, perSecond float64, n int, f func(i int)) error {
 }
 
 // settled waits until the calls were answered or refused, and counts the former.
-func settled(ctx context.Context, calls []*dialog) (up int, err error) {
+func settled(ctx context.Context, calls []*load.Dialog) (up int, err error) {
 	refused := map[int]int{}
 	for _, d := range calls {
 		select {
-		case <-d.decided:
+		case <-d.Decided:
 		case <-ctx.Done():
 			return up, context.Cause(ctx)
 		}
-		if d.status == 200 {
+		if d.Status == 200 {
 			up++
 		} else {
-			refused[d.status]++
+			refused[d.Status]++
 		}
 	}
 	if len(refused) > 0 {
@@ -256,15 +258,15 @@ func settled(ctx context.Context, calls []*dialog) (up int, err error) {
 }
 
 // part hangs calls up, two hundred a second, and waits until they are over.
-func part(ctx context.Context, calls []*dialog) error {
-	if err := at(ctx, 200, len(calls), func(i int) { calls[i].hangup() }); err != nil {
+func part(ctx context.Context, calls []*load.Dialog) error {
+	if err := at(ctx, 200, len(calls), func(i int) { calls[i].Hangup() }); err != nil {
 		return err
 	}
 	late := time.NewTimer(10 * time.Second)
 	defer late.Stop()
 	for i, d := range calls {
 		select {
-		case <-d.over:
+		case <-d.Over:
 		case <-late.C:
 			return fmt.Errorf("%d calls did not end", len(calls)-i)
 		case <-ctx.Done():
@@ -272,8 +274,4 @@ func part(ctx context.Context, calls []*dialog) error {
 		}
 	}
 	return nil
-}
-
-func loopback(port int) netip.AddrPort {
-	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), uint16(port))
 }

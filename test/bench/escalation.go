@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/callyard/callyard/internal/pg/embedded"
+	"github.com/callyard/callyard/test/load"
 )
 
 // escalation parks callers whose first step, an offer to an alternate, is due
@@ -25,18 +26,18 @@ func (b *bench) escalation(ctx context.Context) error {
 		rung = map[string]time.Time{} // by the alternate
 		n    = b.size.escalated
 	)
-	b.phonesDo(func(d *dialog) {
-		d.ring()
+	b.phonesDo(func(d *load.Dialog) {
+		d.Ring()
 		mu.Lock()
 		defer mu.Unlock()
-		if _, again := rung[d.to]; !again {
-			rung[d.to] = d.came
+		if _, again := rung[d.To]; !again {
+			rung[d.To] = d.Came
 		}
 	})
 	defer b.phonesDo(nil)
 	alternate := map[string]string{} // by the caller's number
-	var calls []*dialog
-	before, err := b.hub.usage()
+	var calls []*load.Dialog
+	before, err := b.hub.Usage()
 	if err != nil {
 		return err
 	}
@@ -53,7 +54,7 @@ func (b *bench) escalation(ctx context.Context) error {
 	if err := pause(ctx, offerStep*time.Second+2*time.Second); err != nil {
 		return err
 	}
-	after, err := b.hub.usage()
+	after, err := b.hub.Usage()
 	if err != nil {
 		return err
 	}
@@ -61,7 +62,7 @@ func (b *bench) escalation(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var late, job spread
+	var late, job load.Spread
 	mu.Lock()
 	for number, agent := range alternate {
 		due, ok := parked[number]
@@ -77,15 +78,15 @@ func (b *bench) escalation(ctx context.Context) error {
 		}
 	}
 	mu.Unlock()
-	late.sorted()
-	job.sorted()
+	late.Sorted()
+	job.Sorted()
 	b.figure(figure{
-		Row: "escalation: step due → INVITE at the alternate, p50", Unit: "ms", Value: late.at(.5),
-		Note: fmt.Sprintf("%d of %d rung, parked at 20/s; %s", len(late), n, after.since(before).noise()),
+		Row: "escalation: step due → INVITE at the alternate, p50", Unit: "ms", Value: late.At(.5),
+		Note: fmt.Sprintf("%d of %d rung, parked at 20/s; %s", len(late), n, after.Since(before).Noise()),
 	})
 	b.figure(figure{
-		Row: "escalation: step due → INVITE at the alternate, p99", Unit: "ms", Goal: 100, Value: late.at(.99),
-		Note: fmt.Sprintf("longest %.1f; step begun by its job: p50 %.1f p99 %.1f", late.at(1), job.at(.5), job.at(.99)),
+		Row: "escalation: step due → INVITE at the alternate, p99", Unit: "ms", Goal: 100, Value: late.At(.99),
+		Note: fmt.Sprintf("longest %.1f; step begun by its job: p50 %.1f p99 %.1f", late.At(1), job.At(.5), job.At(.99)),
 	})
 	return part(ctx, calls)
 }
@@ -93,9 +94,9 @@ func (b *bench) escalation(ctx context.Context) error {
 // ledger is when callers were parked and when their first step began, by the
 // caller's number.
 func (b *bench) ledger(ctx context.Context) (parked, begun map[string]time.Time, err error) {
-	url := embedded.Running(ctx, filepath.Join(b.hub.dir, "postgres"))
+	url := embedded.Running(ctx, filepath.Join(b.hub.Dir, "postgres"))
 	if url == "" {
-		return nil, nil, fmt.Errorf("the hub's database does not answer in %s", b.hub.dir)
+		return nil, nil, fmt.Errorf("the hub's database does not answer in %s", b.hub.Dir)
 	}
 	db, err := pgx.Connect(ctx, url)
 	if err != nil {

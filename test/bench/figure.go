@@ -6,7 +6,6 @@ import (
 	"cmp"
 	"fmt"
 	"io"
-	"slices"
 	"strconv"
 	"text/tabwriter"
 )
@@ -67,19 +66,6 @@ func printTable(w io.Writer, list []figure) {
 		fmt.Fprintf(t, "%s\t %s\t %s\t%s\t %s\t%s\n", f.Row, digits(f.Value), f.goal(), f.verdict(), f.Unit, f.Note)
 	}
 	_ = t.Flush()
-}
-
-// spread is a set of values of which quantiles are asked.
-type spread []float64
-
-func (s spread) sorted() spread { slices.Sort(s); return s }
-
-// at is the value that the share q of all do not exceed. s is sorted.
-func (s spread) at(q float64) float64 {
-	if len(s) == 0 {
-		return 0
-	}
-	return s[int(q*float64(len(s)-1)+0.5)]
 }
 
 // percent is part of whole in hundredths.

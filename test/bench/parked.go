@@ -6,12 +6,15 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"github.com/callyard/callyard/test/hubproc"
+	"github.com/callyard/callyard/test/load"
 )
 
 // parked fills two lots: half of the callers with music, the same ones talking,
 // then all of them with music.
 func (b *bench) parked(ctx context.Context) error {
-	empty, err := b.hub.usage()
+	empty, err := b.hub.Usage()
 	if err != nil {
 		return err
 	}
@@ -23,9 +26,9 @@ func (b *bench) parked(ctx context.Context) error {
 		return err
 	}
 
-	var talkers []*talker
+	var talkers []*load.Talker
 	for _, d := range half {
-		talkers = append(talkers, b.callers.talker(d.rtp, d.audio))
+		talkers = append(talkers, b.callers.Talker(d.RTP, d.Audio))
 	}
 	if err := pause(ctx, 2*time.Second); err != nil {
 		return err
@@ -35,11 +38,11 @@ func (b *bench) parked(ctx context.Context) error {
 		return err
 	}
 	for _, t := range talkers {
-		t.hush()
+		t.Hush()
 	}
 	b.figure(figure{
 		Row: fmt.Sprintf("parked, callers send RTP too, %d", len(half)), Unit: "% of a core per 1,000", Goal: 85,
-		Value: percent(s.hub, s.took) * 1000 / float64(len(half)), Note: b.heard(t, s, len(half)) + "; " + s.noise(),
+		Value: percent(s.Hub, s.Took) * 1000 / float64(len(half)), Note: b.heard(t, s, len(half)) + "; " + s.Noise(),
 	})
 
 	rest, err := b.park(ctx, b.size.full-b.size.half, hallTwo)
@@ -52,19 +55,19 @@ func (b *bench) parked(ctx context.Context) error {
 		return err
 	}
 	b.figure(figure{
-		Row: "memory per parked call", Unit: "KB", Goal: 50, Value: (last.rss - empty.rss) / float64(len(calls)),
-		Note: fmt.Sprintf("resident: %.0f MB empty, %.0f MB with %d parked", empty.rss/1024, last.rss/1024, len(calls)),
+		Row: "memory per parked call", Unit: "KB", Goal: 50, Value: (last.RSS - empty.RSS) / float64(len(calls)),
+		Note: fmt.Sprintf("resident: %.0f MB empty, %.0f MB with %d parked", empty.RSS/1024, last.RSS/1024, len(calls)),
 	})
 	return part(ctx, calls)
 }
 
 // park places calls to a number that parks, and waits until all hear music.
-func (b *bench) park(ctx context.Context, n int, number string) ([]*dialog, error) {
-	before, err := b.hub.usage()
+func (b *bench) park(ctx context.Context, n int, number string) ([]*load.Dialog, error) {
+	before, err := b.hub.Usage()
 	if err != nil {
 		return nil, err
 	}
-	var calls []*dialog
+	var calls []*load.Dialog
 	if err := at(ctx, 100, n, func(int) { calls = append(calls, b.call(number, nil)) }); err != nil {
 		return nil, err
 	}
@@ -74,9 +77,9 @@ func (b *bench) park(ctx context.Context, n int, number string) ([]*dialog, erro
 	if err := pause(ctx, time.Second); err != nil {
 		return nil, err
 	}
-	after, err := b.hub.usage()
-	s := after.since(before)
-	b.say("  %d calls parked at 100/s: the hub used %.2f s (music included), Postgres %.2f s", n, s.hub, s.postgres)
+	after, err := b.hub.Usage()
+	s := after.Since(before)
+	b.say("  %d calls parked at 100/s: the hub used %.2f s (music included), Postgres %.2f s", n, s.Hub, s.Postgres)
 	if err != nil {
 		return nil, err
 	}
@@ -84,18 +87,18 @@ func (b *bench) park(ctx context.Context, n int, number string) ([]*dialog, erro
 }
 
 // music measures n callers who only listen.
-func (b *bench) music(ctx context.Context, n int) (spent, error) {
+func (b *bench) music(ctx context.Context, n int) (hubproc.Spent, error) {
 	s, t, err := b.listen(ctx)
 	if err != nil {
 		return s, err
 	}
 	b.figure(figure{
 		Row: fmt.Sprintf("parked, music, %d", n), Unit: "% of a core per 1,000", Goal: 50,
-		Value: percent(s.hub, s.took) * 1000 / float64(n), Note: b.heard(t, s, n) + "; " + s.noise(),
+		Value: percent(s.Hub, s.Took) * 1000 / float64(n), Note: b.heard(t, s, n) + "; " + s.Noise(),
 	})
 	f := figure{
-		Row: fmt.Sprintf("gap between music packets, %d, p99", n), Unit: "ms", Value: t.gaps.at(.99),
-		Note: fmt.Sprintf("p50 %.2f, p99.9 %.1f, longest %.1f", t.gaps.at(.5), t.gaps.at(.999), t.gaps.at(1)),
+		Row: fmt.Sprintf("gap between music packets, %d, p99", n), Unit: "ms", Value: t.Gaps.At(.99),
+		Note: fmt.Sprintf("p50 %.2f, p99.9 %.1f, longest %.1f", t.Gaps.At(.5), t.Gaps.At(.999), t.Gaps.At(1)),
 	}
 	if n == b.size.full {
 		f.Goal = 22
@@ -105,13 +108,13 @@ func (b *bench) music(ctx context.Context, n int) (spent, error) {
 }
 
 // listen measures for a window what the hub uses and what callers get.
-func (b *bench) listen(ctx context.Context) (s spent, t tally, err error) {
-	err = b.quietest(ctx, b.callers.record, func(u spent) { s, t = u, b.callers.tally() })
+func (b *bench) listen(ctx context.Context) (s hubproc.Spent, t load.Tally, err error) {
+	err = b.quietest(ctx, b.callers.Record, func(u hubproc.Spent) { s, t = u, b.callers.Tally() })
 	return s, t, err
 }
 
 // heard says how much of the full rate came, and what was lost on the way.
-func (b *bench) heard(t tally, s spent, calls int) string {
-	return fmt.Sprintf("%d streams, %.2f %% of the full rate, %d lost; Postgres %.1f %%", t.streams,
-		percent(float64(t.packets), 50*s.took*float64(calls)), t.lost, percent(s.postgres, s.took))
+func (b *bench) heard(t load.Tally, s hubproc.Spent, calls int) string {
+	return fmt.Sprintf("%d streams, %.2f %% of the full rate, %d lost; Postgres %.1f %%", t.Streams,
+		percent(float64(t.Packets), 50*s.Took*float64(calls)), t.Lost, percent(s.Postgres, s.Took))
 }

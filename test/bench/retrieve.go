@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"github.com/callyard/callyard/test/load"
 )
 
 const (
@@ -23,53 +25,53 @@ func (b *bench) retrieve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var talkers []*talker
+	var talkers []*load.Talker
 	for _, d := range calls {
-		talkers = append(talkers, b.callers.talker(d.rtp, d.audio))
+		talkers = append(talkers, b.callers.Talker(d.RTP, d.Audio))
 	}
 	if err := pause(ctx, 2*time.Second); err != nil {
 		return err
 	}
-	before, err := b.hub.usage()
+	before, err := b.hub.Usage()
 	if err != nil {
 		return err
 	}
 	var (
 		mu           sync.Mutex
 		wg           sync.WaitGroup
-		taken, heard spread
+		taken, heard load.Spread
 		refused      = map[int]int{}
 	)
 	err = at(ctx, perSecondOut, b.size.take, func(i int) {
 		rep := b.agents[i%min(retrievers, len(b.agents))]
 		wg.Go(func() {
-			d := b.phones.invite(rep, rep.user, strconv.Itoa(takeFirst+i), b.desks.port(i), nil)
+			d := b.phones.Invite(rep, rep.User, strconv.Itoa(takeFirst+i), b.desks.Port(i), nil)
 			select {
-			case <-d.decided:
+			case <-d.Decided:
 			case <-ctx.Done():
 				return
 			}
-			if d.status != 200 {
+			if d.Status != 200 {
 				mu.Lock()
-				refused[d.status]++
+				refused[d.Status]++
 				mu.Unlock()
 				return
 			}
-			voice := b.desks.talker(d.rtp, d.audio)
-			defer voice.hush()
+			voice := b.desks.Talker(d.RTP, d.Audio)
+			defer voice.Hush()
 			if pause(ctx, listensFor) != nil {
 				return
 			}
-			began, ok := b.desks.speech(d.audio.Port())
+			began, ok := b.desks.Speech(d.Audio.Port())
 			mu.Lock()
-			taken = append(taken, d.came.Sub(d.sent).Seconds()*1000)
-			if ok && began.After(d.sent) {
-				heard = append(heard, began.Sub(d.sent).Seconds()*1000)
+			taken = append(taken, d.Came.Sub(d.Sent).Seconds()*1000)
+			if ok && began.After(d.Sent) {
+				heard = append(heard, began.Sub(d.Sent).Seconds()*1000)
 			}
 			mu.Unlock()
-			d.hangup()
+			d.Hangup()
 			select {
-			case <-d.over:
+			case <-d.Over:
 			case <-ctx.Done():
 			}
 		})
@@ -78,22 +80,22 @@ func (b *bench) retrieve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	after, err := b.hub.usage()
+	after, err := b.hub.Usage()
 	if err != nil {
 		return err
 	}
 	for _, t := range talkers {
-		t.hush()
+		t.Hush()
 	}
-	taken.sorted()
-	heard.sorted()
-	note := fmt.Sprintf("%d of %d slots at %d/s, %d callers parked; %s", len(taken), b.size.take, perSecondOut, len(calls), after.since(before).noise())
+	taken.Sorted()
+	heard.Sorted()
+	note := fmt.Sprintf("%d of %d slots at %d/s, %d callers parked; %s", len(taken), b.size.take, perSecondOut, len(calls), after.Since(before).Noise())
 	if len(refused) > 0 {
 		note += fmt.Sprintf("; refused by status: %v", refused)
 	}
-	b.figure(figure{Row: "retrieve: INVITE → 200, p50", Unit: "ms", Goal: 2, Value: taken.at(.5), Note: note})
-	b.figure(figure{Row: "retrieve: INVITE → 200, p99", Unit: "ms", Goal: 8, Value: taken.at(.99), Note: fmt.Sprintf("longest %.1f", taken.at(1))})
-	b.figure(figure{Row: "retrieve: first audio at the rep, p50", Unit: "ms", Goal: 13, Value: heard.at(.5), Note: fmt.Sprintf("heard %d of %d callers", len(heard), len(taken))})
-	b.figure(figure{Row: "retrieve: first audio at the rep, p99", Unit: "ms", Goal: 25, Value: heard.at(.99), Note: fmt.Sprintf("longest %.1f", heard.at(1))})
+	b.figure(figure{Row: "retrieve: INVITE → 200, p50", Unit: "ms", Goal: 2, Value: taken.At(.5), Note: note})
+	b.figure(figure{Row: "retrieve: INVITE → 200, p99", Unit: "ms", Goal: 8, Value: taken.At(.99), Note: fmt.Sprintf("longest %.1f", taken.At(1))})
+	b.figure(figure{Row: "retrieve: first audio at the rep, p50", Unit: "ms", Goal: 13, Value: heard.At(.5), Note: fmt.Sprintf("heard %d of %d callers", len(heard), len(taken))})
+	b.figure(figure{Row: "retrieve: first audio at the rep, p99", Unit: "ms", Goal: 25, Value: heard.At(.99), Note: fmt.Sprintf("longest %.1f", heard.At(1))})
 	return part(ctx, calls)
 }

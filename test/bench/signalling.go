@@ -6,6 +6,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"github.com/callyard/callyard/test/load"
 )
 
 // talks is how long a short call lasts: with so little audio, what is left is
@@ -18,9 +20,9 @@ func (b *bench) signalling(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	b.phonesDo(func(d *dialog) {
-		d.ring()
-		d.answer(b.desks.port(0))
+	b.phonesDo(func(d *load.Dialog) {
+		d.Ring()
+		d.Answer(b.desks.Port(0))
 	})
 	defer b.phonesDo(nil)
 	return b.short(ctx, "signalling, two legs", 3.4, 40, b.size.twoLegs, func(i int) string { return ringNumber(i % len(b.agents)) })
@@ -29,13 +31,13 @@ func (b *bench) signalling(ctx context.Context) error {
 // short places short calls, and figures what each cost the hub and its database
 // together, less what they use when nobody calls.
 func (b *bench) short(ctx context.Context, row string, goal, perSecond float64, n int, to func(i int) string) error {
-	before, err := b.hub.usage()
+	before, err := b.hub.Usage()
 	if err != nil {
 		return err
 	}
-	var calls []*dialog
+	var calls []*load.Dialog
 	err = at(ctx, perSecond, n, func(i int) {
-		calls = append(calls, b.call(to(i), func(d *dialog) { time.AfterFunc(talks, d.hangup) }))
+		calls = append(calls, b.call(to(i), func(d *load.Dialog) { time.AfterFunc(talks, d.Hangup) }))
 	})
 	if err != nil {
 		return err
@@ -46,7 +48,7 @@ func (b *bench) short(ctx context.Context, row string, goal, perSecond float64, 
 	}
 	for _, d := range calls {
 		select {
-		case <-d.over:
+		case <-d.Over:
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
@@ -54,24 +56,24 @@ func (b *bench) short(ctx context.Context, row string, goal, perSecond float64, 
 	if err := pause(ctx, 1500*time.Millisecond); err != nil { // until all is written
 		return err
 	}
-	after, err := b.hub.usage()
+	after, err := b.hub.Usage()
 	if err != nil {
 		return err
 	}
-	s := after.since(before)
-	each := func(used, idle float64) float64 { return 1000 * (used - idle*s.took) / float64(max(1, up)) }
-	hub, postgres := each(s.hub, b.idle.hub), each(s.postgres, b.idle.postgres)
-	var setups spread
+	s := after.Since(before)
+	each := func(used, idle float64) float64 { return 1000 * (used - idle*s.Took) / float64(max(1, up)) }
+	hub, postgres := each(s.Hub, b.idle.Hub), each(s.Postgres, b.idle.Postgres)
+	var setups load.Spread
 	for _, d := range calls {
-		if d.status == 200 {
-			setups = append(setups, d.came.Sub(d.sent).Seconds()*1000)
+		if d.Status == 200 {
+			setups = append(setups, d.Came.Sub(d.Sent).Seconds()*1000)
 		}
 	}
-	setups.sorted()
+	setups.Sorted()
 	b.figure(figure{
 		Row: row, Unit: "ms of CPU per call", Goal: goal, Value: hub + postgres,
 		Note: fmt.Sprintf("hub %.2f, Postgres %.2f; %d of %d calls at %.0f/s; INVITE→200 p50 %.1f p99 %.1f ms; %s",
-			hub, postgres, up, n, perSecond, setups.at(.5), setups.at(.99), s.noise()),
+			hub, postgres, up, n, perSecond, setups.At(.5), setups.At(.99), s.Noise()),
 	})
 	return nil
 }

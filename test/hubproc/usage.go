@@ -1,6 +1,6 @@
 //go:build linux
 
-package main
+package hubproc
 
 import (
 	"bytes"
@@ -16,42 +16,43 @@ import (
 // ticks per second of the times in /proc: USER_HZ, which is 100 on every Linux.
 const userHz = 100
 
-// usage is what was used since the processes began; seconds of CPU and KB.
-type usage struct {
-	at            time.Time
-	hub, postgres float64
+// Usage is what was used since the processes began; seconds of CPU and KB.
+type Usage struct {
+	At            time.Time
+	Hub, Postgres float64
 	self          float64
 	machine       float64
-	rss           float64
+	RSS           float64
 }
 
-// spent is what was used in between.
-type spent struct {
-	took          float64 // seconds
-	hub, postgres float64
-	others        float64 // by neither of them nor us: how noisy the machine was
-	rss           float64 // at the end
+// Spent is what was used in between.
+type Spent struct {
+	Took          float64 // seconds
+	Hub, Postgres float64
+	Others        float64 // by neither of them nor us: how noisy the machine was
+	RSS           float64 // at the end
 }
 
-func (u usage) since(before usage) spent {
-	s := spent{took: u.at.Sub(before.at).Seconds(), hub: u.hub - before.hub, postgres: u.postgres - before.postgres, rss: u.rss}
-	s.others = max(0, u.machine-before.machine-s.hub-s.postgres-(u.self-before.self))
+// Since is what was used after before.
+func (u Usage) Since(before Usage) Spent {
+	s := Spent{Took: u.At.Sub(before.At).Seconds(), Hub: u.Hub - before.Hub, Postgres: u.Postgres - before.Postgres, RSS: u.RSS}
+	s.Others = max(0, u.machine-before.machine-s.Hub-s.Postgres-(u.self-before.self))
 	return s
 }
 
-// noise is what others took of a core meanwhile, as text.
-func (s spent) noise() string { return fmt.Sprintf("others %.0f %%", percent(s.others, s.took)) }
+// Noise is what others took of a core meanwhile, as text.
+func (s Spent) Noise() string { return fmt.Sprintf("others %.0f %%", 100*s.Others/max(s.Took, 1e-9)) }
 
-// usage reads the times of the hub and of its database. What a server process of
+// Usage reads the times of the hub and of its database. What a server process of
 // Postgres used is its own while it lives and its parent's when it has ended
 // (cutime of proc_pid_stat(5)), so none is lost.
-func (h *hub) usage() (u usage, err error) {
-	own, err := readStat(h.cmd.Process.Pid)
+func (h *Hub) Usage() (u Usage, err error) {
+	own, err := readStat(h.PID())
 	if err != nil {
 		return u, fmt.Errorf("the hub's times: %w", err)
 	}
-	u.hub = own.user + own.system
-	if u.rss, err = resident(h.cmd.Process.Pid); err != nil {
+	u.Hub = own.user + own.system
+	if u.RSS, err = Resident(h.PID()); err != nil {
 		return u, err
 	}
 	if pm := h.postmaster(); pm != 0 {
@@ -59,12 +60,12 @@ func (h *hub) usage() (u usage, err error) {
 		if err != nil {
 			return u, fmt.Errorf("the database's times: %w", err)
 		}
-		u.postgres = s.user + s.system + s.reaped
+		u.Postgres = s.user + s.system + s.reaped
 		dirs, _ := filepath.Glob("/proc/[0-9]*")
 		for _, d := range dirs {
 			pid, _ := strconv.Atoi(filepath.Base(d))
 			if c, err := readStat(pid); err == nil && c.parent == pm {
-				u.postgres += c.user + c.system
+				u.Postgres += c.user + c.system
 			}
 		}
 	}
@@ -74,7 +75,7 @@ func (h *hub) usage() (u usage, err error) {
 	}
 	u.self = float64(ru.Utime.Nano()+ru.Stime.Nano()) / 1e9
 	u.machine, err = machineBusy()
-	u.at = time.Now()
+	u.At = time.Now()
 	return u, err
 }
 
@@ -99,8 +100,8 @@ func readStat(pid int) (s stat, err error) {
 	return s, nil
 }
 
-// resident is a process's memory in KB.
-func resident(pid int) (float64, error) {
+// Resident is a process's memory in KB.
+func Resident(pid int) (float64, error) {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return 0, err

@@ -1,6 +1,6 @@
 //go:build linux
 
-package main
+package load
 
 import (
 	"fmt"
@@ -10,32 +10,31 @@ import (
 	"time"
 )
 
-// message is a SIP message as far as a caller or a phone needs to understand it.
-type message struct {
-	method string // of a request
-	uri    string
-	status int // of a response
+// Message is a SIP message as far as a caller or a phone needs to understand it.
+type Message struct {
+	Method string // of a request
+	URI    string
+	Status int // of a response
+	Body   string
+	Came   time.Time
 	header map[string][]string
-	body   string
-	came   time.Time
-	from   netip.AddrPort
 }
 
-func readMessage(b []byte) (*message, bool) {
+func readMessage(b []byte) (*Message, bool) {
 	head, body, ok := strings.Cut(string(b), "\r\n\r\n")
 	if !ok {
 		return nil, false
 	}
 	lines := strings.Split(head, "\r\n")
-	m := &message{header: map[string][]string{}, body: body}
+	m := &Message{header: map[string][]string{}, Body: body}
 	first := strings.Fields(lines[0])
 	if len(first) < 3 {
 		return nil, false
 	}
 	if first[0] == "SIP/2.0" {
-		m.status, _ = strconv.Atoi(first[1])
+		m.Status, _ = strconv.Atoi(first[1])
 	} else {
-		m.method, m.uri = first[0], first[1]
+		m.Method, m.URI = first[0], first[1]
 	}
 	for _, l := range lines[1:] {
 		if k, v, ok := strings.Cut(l, ":"); ok {
@@ -46,7 +45,8 @@ func readMessage(b []byte) (*message, bool) {
 	return m, true
 }
 
-func (m *message) get(name string) string {
+// Get is the first header of that name, in lower case.
+func (m *Message) Get(name string) string {
 	if v := m.header[name]; len(v) > 0 {
 		return v[0]
 	}
@@ -54,16 +54,16 @@ func (m *message) get(name string) string {
 }
 
 // answers is the method that a response is about.
-func (m *message) answers() string {
-	_, method, _ := strings.Cut(m.get("cseq"), " ")
+func (m *Message) answers() string {
+	_, method, _ := strings.Cut(m.Get("cseq"), " ")
 	return strings.TrimSpace(method)
 }
 
 // audio is where the peer wants its RTP.
-func (m *message) audio() (netip.AddrPort, bool) {
+func (m *Message) audio() (netip.AddrPort, bool) {
 	var ip netip.Addr
 	port := 0
-	for l := range strings.Lines(m.body) {
+	for l := range strings.Lines(m.Body) {
 		if v, ok := strings.CutPrefix(l, "c=IN IP4 "); ok {
 			ip, _ = netip.ParseAddr(strings.TrimSpace(v))
 		}
@@ -91,9 +91,23 @@ func userOf(uri string) string {
 	return user
 }
 
-func describe(rtp int) string {
+// seq is the number in the CSeq.
+func (m *Message) seq() int {
+	n, _, _ := strings.Cut(m.Get("cseq"), " ")
+	v, _ := strconv.Atoi(n)
+	return v
+}
+
+// viaBranch is the branch of the topmost Via, which is ours in a response.
+func viaBranch(m *Message) string {
+	_, rest, _ := strings.Cut(m.Get("via"), "branch=")
+	b, _, _ := strings.Cut(rest, ";")
+	return b
+}
+
+func describe(rtp int, direction string) string {
 	return fmt.Sprintf("v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio %d RTP/AVP 0 101\r\n"+
-		"a=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\na=ptime:20\r\na=sendrecv\r\n", rtp)
+		"a=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\na=ptime:20\r\na=%s\r\n", rtp, direction)
 }
 
 // finish adds what every message ends with.

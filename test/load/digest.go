@@ -1,6 +1,6 @@
 //go:build linux
 
-package main
+package load
 
 import (
 	"crypto/md5"
@@ -12,10 +12,10 @@ import (
 	"sync"
 )
 
-// account is a rep's SIP account. It keeps the challenge it was given, as phones
+// Account is a rep's SIP account. It keeps the challenge it was given, as phones
 // do: a call then needs no second INVITE.
-type account struct {
-	user, password string
+type Account struct {
+	User, Password string
 
 	mu        sync.Mutex
 	challenge map[string]string
@@ -23,8 +23,8 @@ type account struct {
 }
 
 // challenged takes over the first challenge of a 401; the hub's best is first.
-func (a *account) challenged(m *message) bool {
-	v, ok := strings.CutPrefix(m.get("www-authenticate"), "Digest ")
+func (a *Account) challenged(m *Message) bool {
+	v, ok := strings.CutPrefix(m.Get("www-authenticate"), "Digest ")
 	if !ok {
 		return false
 	}
@@ -41,7 +41,7 @@ func (a *account) challenged(m *message) bool {
 }
 
 // authorization is the header for a request, "" while there was no challenge.
-func (a *account) authorization(method, uri string) string {
+func (a *Account) authorization(method, uri string) string {
 	if a == nil {
 		return ""
 	}
@@ -54,15 +54,15 @@ func (a *account) authorization(method, uri string) string {
 	var (
 		c      = a.challenge
 		nc     = fmt.Sprintf("%08x", a.count)
-		cnonce = "bench"
+		cnonce = "load"
 		hashed = md5.New
 	)
 	if strings.EqualFold(c["algorithm"], "SHA-256") {
 		hashed = sha256.New
 	}
-	response := digest(hashed, a.user, a.password, c["realm"], method, uri, c["nonce"], nc, cnonce)
+	response := digest(hashed, a.User, a.Password, c["realm"], method, uri, c["nonce"], nc, cnonce)
 	return fmt.Sprintf("Authorization: Digest username=%q, realm=%q, nonce=%q, uri=%q, response=%q, algorithm=%s, qop=auth, nc=%s, cnonce=%q\r\n",
-		a.user, c["realm"], c["nonce"], uri, response, c["algorithm"], nc, cnonce)
+		a.User, c["realm"], c["nonce"], uri, response, c["algorithm"], nc, cnonce)
 }
 
 // digest is the response of RFC 7616 §3.4.1 with qop=auth.

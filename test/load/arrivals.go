@@ -1,6 +1,6 @@
 //go:build linux
 
-package main
+package load
 
 import (
 	"encoding/binary"
@@ -14,11 +14,12 @@ type stream struct {
 	seq           uint16
 	gaps          []float32 // in ms
 	markedLast    int64
-	speechBegan   int64 // when marked packets began to come, after a second of none
+	speechBegan   int64  // when marked packets began to come, after a second of none
+	sample        []byte // what is kept of the sound, while it is listened to
 }
 
 // took counts a packet from the hub's port.
-func (s *side) took(port uint16, b []byte, came int64) {
+func (s *Side) took(port uint16, b []byte, came int64) {
 	if len(b) < rtpBytes || b[0]>>6 != 2 || b[1]&0x7f > 95 && b[1]&0x7f != 101 {
 		return
 	}
@@ -26,6 +27,9 @@ func (s *side) took(port uint16, b []byte, came int64) {
 	if h == nil {
 		h = &stream{}
 		s.heard[port] = h
+	}
+	if room := cap(h.sample) - len(h.sample); room > 0 && b[1]&0x7f == 0 {
+		h.sample = append(h.sample, b[12:12+min(room, len(b)-12)]...)
 	}
 	if string(b[12:16]) == mark {
 		if came-h.markedLast > int64(time.Second) {
@@ -51,8 +55,8 @@ func (s *side) took(port uint16, b []byte, came int64) {
 	h.last, h.seq = came, seq
 }
 
-// record begins to count arrivals afresh; tally ends it.
-func (s *side) record() {
+// Record begins to count arrivals afresh; Tally ends it.
+func (s *Side) Record() {
 	s.engine.mu.Lock()
 	defer s.engine.mu.Unlock()
 	for _, h := range s.heard {
@@ -63,43 +67,77 @@ func (s *side) record() {
 	s.sent, s.marked, s.delays, s.count = 0, 0, nil, true
 }
 
-// tally is what came while arrivals were recorded.
-type tally struct {
-	streams, packets, lost int
-	sent, marked           int
-	gaps, delays           spread // in ms, sorted
+// Tally is what came while arrivals were recorded.
+type Tally struct {
+	Streams, Packets, Lost int
+	Sent, Marked           int
+	Gaps, Delays           Spread // in ms, sorted
 }
 
-func (s *side) tally() (t tally) {
+func (s *Side) Tally() (t Tally) {
 	s.engine.mu.Lock()
 	s.count = false
-	t.sent, t.marked, t.delays = s.sent, s.marked, s.delays
+	t.Sent, t.Marked, t.Delays = s.sent, s.marked, s.delays
 	for _, h := range s.heard {
 		if h == nil || h.packets == 0 {
 			continue
 		}
-		t.streams++
-		t.packets += h.packets
-		t.lost += h.lost
+		t.Streams++
+		t.Packets += h.packets
+		t.Lost += h.lost
 		for _, g := range h.gaps {
-			t.gaps = append(t.gaps, float64(g))
+			t.Gaps = append(t.Gaps, float64(g))
 		}
 	}
 	s.engine.mu.Unlock()
-	t.gaps.sorted()
-	t.delays.sorted()
+	t.Gaps.Sorted()
+	t.Delays.Sorted()
 	return t
 }
 
-// speech is when the latest stretch of a talker's audio began to come from the
+// Speech is when the latest stretch of a talker's audio began to come from the
 // hub's port.
-func (s *side) speech(port uint16) (time.Time, bool) {
+func (s *Side) Speech(port uint16) (time.Time, bool) {
 	s.engine.mu.Lock()
 	defer s.engine.mu.Unlock()
 	if h := s.heard[port]; h != nil && h.speechBegan != 0 {
 		return time.Unix(0, h.speechBegan), true
 	}
 	return time.Time{}, false
+}
+
+// Spoken is when the last of a talker's audio came from the hub's port.
+func (s *Side) Spoken(port uint16) time.Time {
+	s.engine.mu.Lock()
+	defer s.engine.mu.Unlock()
+	if h := s.heard[port]; h != nil {
+		return time.Unix(0, h.markedLast)
+	}
+	return time.Time{}
+}
+
+// Listen begins to keep n bytes of the µ-law sound that comes from the hub's
+// port; Sound is what of them has come.
+func (s *Side) Listen(port uint16, n int) {
+	s.engine.mu.Lock()
+	defer s.engine.mu.Unlock()
+	if s.heard[port] == nil {
+		s.heard[port] = &stream{}
+	}
+	s.heard[port].sample = make([]byte, 0, n)
+}
+
+// Sound ends Listen.
+func (s *Side) Sound(port uint16) []byte {
+	s.engine.mu.Lock()
+	defer s.engine.mu.Unlock()
+	h := s.heard[port]
+	if h == nil {
+		return nil
+	}
+	b := h.sample
+	h.sample = nil
+	return b
 }
 
 // The time is written in hex digits: they survive a hub that decodes µ-law and

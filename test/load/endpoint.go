@@ -1,6 +1,6 @@
 //go:build linux
 
-package main
+package load
 
 import (
 	"context"
@@ -16,22 +16,22 @@ import (
 	"time"
 )
 
-// endpoint is one UDP socket that many calls share: all callers' or all phones'.
-type endpoint struct {
+// Endpoint is one UDP socket that many calls share: all callers' or all phones'.
+type Endpoint struct {
+	Addr netip.AddrPort
 	hub  netip.AddrPort
-	addr netip.AddrPort
 	conn *net.UDPConn
 	done chan struct{}
 
 	mu    sync.Mutex
-	calls map[string]*dialog // by Call-ID
-	asked map[string]chan *message
+	calls map[string]*Dialog // by Call-ID
+	asked map[string]chan *Message
 
-	// rung is called with each new INVITE, from the socket's reader: it decides
+	// Rung is called with each new INVITE, from the socket's reader: it decides
 	// whether the phone rings or answers. Set it before a call comes.
-	rung atomic.Pointer[func(*dialog)]
+	Rung atomic.Pointer[func(*Dialog)]
 
-	again atomic.Int64 // messages that were sent again
+	Again atomic.Int64 // messages that were sent again
 }
 
 var (
@@ -39,7 +39,8 @@ var (
 	unique atomic.Int64
 )
 
-func newEndpoint(hub netip.AddrPort) (*endpoint, error) {
+// NewEndpoint opens a socket to call the hub from.
+func NewEndpoint(hub netip.AddrPort) (*Endpoint, error) {
 	c, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {
 		return nil, err
@@ -48,9 +49,9 @@ func newEndpoint(hub netip.AddrPort) (*endpoint, error) {
 	if err := stamp(c); err != nil {
 		return nil, err
 	}
-	e := &endpoint{
-		hub: hub, conn: c, addr: c.LocalAddr().(*net.UDPAddr).AddrPort(), done: make(chan struct{}),
-		calls: map[string]*dialog{}, asked: map[string]chan *message{},
+	e := &Endpoint{
+		hub: hub, conn: c, Addr: c.LocalAddr().(*net.UDPAddr).AddrPort(), done: make(chan struct{}),
+		calls: map[string]*Dialog{}, asked: map[string]chan *Message{},
 	}
 	go e.read()
 	return e, nil
@@ -79,11 +80,11 @@ func stampOf(oob []byte) (time.Time, bool) {
 	return time.Unix(int64(binary.NativeEndian.Uint64(oob[16:])), int64(binary.NativeEndian.Uint64(oob[24:]))), true
 }
 
-func (e *endpoint) read() {
+func (e *Endpoint) read() {
 	defer close(e.done)
 	buf, oob := make([]byte, 65536), make([]byte, 64)
 	for {
-		n, on, _, from, err := e.conn.ReadMsgUDPAddrPort(buf, oob)
+		n, on, _, _, err := e.conn.ReadMsgUDPAddrPort(buf, oob)
 		if err != nil {
 			return
 		}
@@ -91,62 +92,72 @@ func (e *endpoint) read() {
 		if !ok {
 			continue
 		}
-		if m.came, ok = stampOf(oob[:on]); !ok {
-			m.came = time.Now()
+		if m.Came, ok = stampOf(oob[:on]); !ok {
+			m.Came = time.Now()
 		}
-		m.from = from
+
 		e.take(m)
 	}
 }
 
-func (e *endpoint) close() {
+// Close ends the endpoint, but not its calls.
+func (e *Endpoint) Close() {
 	_ = e.conn.Close()
 	<-e.done
 }
 
-func (e *endpoint) send(b []byte) { _, _ = e.conn.WriteToUDPAddrPort(b, e.hub) }
+func (e *Endpoint) send(b []byte) { _, _ = e.conn.WriteToUDPAddrPort(b, e.hub) }
 
-func (e *endpoint) take(m *message) {
-	id := m.get("call-id")
+func (e *Endpoint) take(m *Message) {
+	id := m.Get("call-id")
 	e.mu.Lock()
 	d, asked := e.calls[id], e.asked[id]
 	e.mu.Unlock()
 	switch {
-	case m.status > 0 && asked != nil:
+	case m.Status > 0 && asked != nil:
 		select {
 		case asked <- m:
 		default:
 		}
-	case m.status > 0 && d != nil:
+	case m.Status > 0 && d != nil:
 		d.response(m)
-	case m.status > 0:
-	case m.method == "INVITE" && d == nil:
+	case m.Status > 0:
+	case m.Method == "INVITE" && d == nil:
 		d = e.invited(m)
-		if f := e.rung.Load(); f != nil {
+		if f := e.Rung.Load(); f != nil {
 			(*f)(d)
 		} else {
 			d.reply(m, 486, "Busy Here", "")
 		}
 	case d != nil:
 		d.request(m)
-	case m.method != "ACK":
-		(&dialog{endpoint: e, tag: "t"}).reply(m, 481, "Call/Transaction Does Not Exist", "")
+	case m.Method != "ACK":
+		(&Dialog{endpoint: e, tag: "t"}).reply(m, 481, "Call/Transaction Does Not Exist", "")
 	}
 }
 
-func (e *endpoint) add(d *dialog) {
+func (e *Endpoint) add(d *Dialog) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.calls[d.id] = d
 }
 
-func (e *endpoint) callID() string { return fmt.Sprintf("%x-%d", epoch, unique.Add(1)) }
+func (e *Endpoint) forget(d *Dialog) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	delete(e.calls, d.id)
+}
+
+// Raw sends what need not be SIP.
+func (e *Endpoint) Raw(b []byte) { e.send(b) }
+
+func (e *Endpoint) callID() string { return fmt.Sprintf("%x-%d", epoch, unique.Add(1)) }
 
 func branch() string { return fmt.Sprintf("z9hG4bK%x.%d", epoch, unique.Add(1)) }
 
-// register makes the hub know where an account's phone is.
-func (e *endpoint) register(ctx context.Context, a *account) error {
-	id, answers := e.callID(), make(chan *message, 4)
+// Register makes the hub know where an account's phone is.
+func (e *Endpoint) Register(ctx context.Context, a *Account) error {
+	id, answers := e.callID(), make(chan *Message, 4)
 	e.mu.Lock()
 	e.asked[id] = answers
 	e.mu.Unlock()
@@ -160,29 +171,29 @@ func (e *endpoint) register(ctx context.Context, a *account) error {
 		var s strings.Builder
 		fmt.Fprintf(&s, "REGISTER %s SIP/2.0\r\nVia: SIP/2.0/UDP %s;branch=%s;rport\r\nMax-Forwards: 70\r\nFrom: <sip:%s@%s>;tag=%s\r\nTo: <sip:%s@%s>\r\n"+
 			"Call-ID: %s\r\nCSeq: %d REGISTER\r\nContact: <sip:%s@%s>\r\nExpires: 3600\r\n%s",
-			uri, e.addr, branch(), a.user, e.hub, a.user, a.user, e.hub, id, seq, a.user, e.addr, a.authorization("REGISTER", uri))
+			uri, e.Addr, branch(), a.User, e.hub, a.User, a.User, e.hub, id, seq, a.User, e.Addr, a.authorization("REGISTER", uri))
 		m, err := e.ask(ctx, finish(&s, ""), answers)
 		switch {
 		case err != nil:
-			return fmt.Errorf("register %s: %w", a.user, err)
-		case m.status == 200:
+			return fmt.Errorf("register %s: %w", a.User, err)
+		case m.Status == 200:
 			return nil
-		case m.status != 401 || !a.challenged(m):
-			return fmt.Errorf("register %s: the hub said %d", a.user, m.status)
+		case m.Status != 401 || !a.challenged(m):
+			return fmt.Errorf("register %s: the hub said %d", a.User, m.Status)
 		}
 	}
-	return fmt.Errorf("register %s: refused", a.user)
+	return fmt.Errorf("register %s: refused", a.User)
 }
 
 // ask sends a request until it is answered.
-func (e *endpoint) ask(ctx context.Context, b []byte, answers <-chan *message) (*message, error) {
+func (e *Endpoint) ask(ctx context.Context, b []byte, answers <-chan *Message) (*Message, error) {
 	for wait := 500 * time.Millisecond; wait < 5*time.Second; wait *= 2 {
 		e.send(b)
 		select {
 		case m := <-answers:
 			return m, nil
 		case <-time.After(wait):
-			e.again.Add(1)
+			e.Again.Add(1)
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
 		}

@@ -1,6 +1,6 @@
 //go:build linux
 
-package main
+package load
 
 import (
 	"encoding/binary"
@@ -23,12 +23,12 @@ const (
 	mark     = "CYBN" // begins the payload of what we send; 16 hex digits of the time follow
 )
 
-// engine sends and receives all RTP on one thread, once a millisecond, so that
+// Engine sends and receives all RTP on one thread, once a millisecond, so that
 // the generator costs little and disturbs the hub less. When packets came is
 // what the kernel says.
-type engine struct {
+type Engine struct {
 	mu    sync.Mutex // held during a tick
-	sides []*side
+	sides []*Side
 	quit  chan struct{}
 	done  chan struct{}
 
@@ -49,24 +49,24 @@ type mmsghdr struct {
 	_   [4]byte
 }
 
-// side is a few sockets that many legs share. The hub sees one peer address; we
+// Side is a few sockets that many legs share. The hub sees one peer address; we
 // tell legs apart by the hub's port.
-type side struct {
-	engine *engine
+type Side struct {
+	engine *Engine
 	fds    []int
 	rtcp   []int // held so that nobody else gets what is sent there; never read
 	ports  []int
-	wheel  [ticks][]*talker
+	wheel  [ticks][]*Talker
 	heard  [65536]*stream // by the hub's port
 	count  bool           // whether arrivals are recorded
 	sent   int
 	marked int
-	delays spread // of marked packets, in ms
+	delays Spread // of marked packets, in ms
 }
 
-// talker sends one leg's audio.
-type talker struct {
-	side   *side
+// Talker sends one leg's audio.
+type Talker struct {
+	side   *Side
 	fd     int
 	to     syscall.RawSockaddrInet4
 	packet [rtpBytes]byte
@@ -75,13 +75,14 @@ type talker struct {
 	quiet  bool
 }
 
-func newEngine() (*engine, error) {
-	return &engine{quit: make(chan struct{}), done: make(chan struct{})}, nil
+// NewEngine makes one without sockets.
+func NewEngine() (*Engine, error) {
+	return &Engine{quit: make(chan struct{}), done: make(chan struct{})}, nil
 }
 
-// side opens n sockets. Call it before start.
-func (e *engine) side(n int) (*side, error) {
-	s := &side{engine: e}
+// Side opens n sockets. Call it before start.
+func (e *Engine) Side(n int) (*Side, error) {
+	s := &Side{engine: e}
 	e.sides = append(e.sides, s)
 	for len(s.fds) < n {
 		// The even port of a pair; the kernel gives out any, so ask until it fits.
@@ -128,12 +129,14 @@ func bind(port int) (fd, bound int, err error) {
 	return fd, sa.(*syscall.SockaddrInet4).Port, nil
 }
 
-// port is the RTP port for the i-th leg.
-func (s *side) port(i int) int { return s.ports[i%len(s.ports)] }
+// Port is the RTP port for the i-th leg.
+func (s *Side) Port(i int) int { return s.ports[i%len(s.ports)] }
 
-func (e *engine) start() { go e.run() }
+// Start begins to send and receive.
+func (e *Engine) Start() { go e.run() }
 
-func (e *engine) stop() {
+// Stop ends it and closes the sockets.
+func (e *Engine) Stop() {
 	close(e.quit)
 	<-e.done
 	for _, s := range e.sides {
@@ -143,7 +146,7 @@ func (e *engine) stop() {
 	}
 }
 
-func (e *engine) run() {
+func (e *Engine) run() {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	defer close(e.done)
@@ -179,7 +182,7 @@ func (e *engine) run() {
 }
 
 // receive takes what has come to a socket.
-func (e *engine) receive(s *side, fd int, headers []mmsghdr) {
+func (e *Engine) receive(s *Side, fd int, headers []mmsghdr) {
 	for {
 		for i := range headers {
 			h := &headers[i].hdr
@@ -203,10 +206,10 @@ func (e *engine) receive(s *side, fd int, headers []mmsghdr) {
 	}
 }
 
-// talker starts to send a leg's audio, from the port that its SDP named, to the
+// Talker starts to send a leg's audio, from the port that its SDP named, to the
 // hub's. From another the hub would not listen to it for long.
-func (s *side) talker(from int, to netip.AddrPort) *talker {
-	t := &talker{side: s, fd: s.fds[slices.Index(s.ports, from)], seq: uint16(rand.IntN(30000)), stamp: rand.Uint32()}
+func (s *Side) Talker(from int, to netip.AddrPort) *Talker {
+	t := &Talker{side: s, fd: s.fds[slices.Index(s.ports, from)], seq: uint16(rand.IntN(30000)), stamp: rand.Uint32()}
 	t.to = syscall.RawSockaddrInet4{Family: syscall.AF_INET, Port: to.Port()>>8 | to.Port()<<8, Addr: to.Addr().As4()}
 	t.packet[0] = 0x80
 	binary.BigEndian.PutUint32(t.packet[8:], rand.Uint32())
@@ -221,15 +224,15 @@ func (s *side) talker(from int, to netip.AddrPort) *talker {
 	return t
 }
 
-// hush ends it.
-func (t *talker) hush() {
+// Hush ends it.
+func (t *Talker) Hush() {
 	t.side.engine.mu.Lock()
 	defer t.side.engine.mu.Unlock()
 	t.quiet = true
 }
 
 // talk sends what is due in a tick.
-func (s *side) talk(tick int) {
+func (s *Side) talk(tick int) {
 	now := time.Now().UnixNano()
 	still := s.wheel[tick][:0]
 	for _, t := range s.wheel[tick] {
