@@ -183,6 +183,16 @@ func (m *Memory) RemoveDevices(_ context.Context, agent, contact string) error {
 	})
 }
 
+// DropDevice implements Store.
+func (m *Memory) DropDevice(_ context.Context, d Device) error {
+	return m.change(time.Time{}, func() error {
+		maps.DeleteFunc(m.devices, func(k memDevice, is Device) bool {
+			return k.agent == d.Agent && k.contact == d.Contact && is.CallID == d.CallID && is.CSeq <= d.CSeq
+		})
+		return nil
+	})
+}
+
 // Devices implements Store.
 func (m *Memory) Devices(_ context.Context, agent string, now time.Time) ([]Device, error) {
 	m.mu.Lock()

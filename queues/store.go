@@ -65,6 +65,9 @@ type Store interface {
 	// RemoveDevices drops one contact, or all of an agent's when contact is "".
 	SaveDevice(ctx context.Context, d Device) error
 	RemoveDevices(ctx context.Context, agent, contact string) error
+	// DropDevice drops the registration as it is known to whoever drops it: one
+	// that was refreshed since, by a later CSeq or another Call-ID, stays.
+	DropDevice(ctx context.Context, d Device) error
 	Devices(ctx context.Context, agent string, now time.Time) ([]Device, error) // unexpired; "" for all agents
 
 	// Check ends offers past their lease and, after CheckGrace, entries and agent

@@ -18,6 +18,7 @@ import (
 	"github.com/callyard/callyard/internal/callpg"
 	"github.com/callyard/callyard/internal/config"
 	"github.com/callyard/callyard/internal/jobs"
+	"github.com/callyard/callyard/internal/lamps"
 	"github.com/callyard/callyard/internal/media"
 	"github.com/callyard/callyard/internal/pg"
 	"github.com/callyard/callyard/internal/sipua"
@@ -45,6 +46,7 @@ type App struct {
 	APIKey   string // made at the first start, shown once; "" later
 
 	plan     *planner
+	lamps    *lamps.Board
 	crms     []crm.Provider    // where calls are logged
 	hook     *webhook.Provider // nil: no webhook
 	metrics  *prometheus.Registry
@@ -74,7 +76,7 @@ func Start(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *App, er
 		}
 	}()
 	for _, part := range []func(context.Context) error{
-		a.openDatabase, a.openStores, a.startMedia, a.startCalls, a.startJobs, a.startHTTP, a.startChecks,
+		a.openDatabase, a.openStores, a.startMedia, a.startCalls, a.startLamps, a.startJobs, a.startHTTP, a.startChecks,
 	} {
 		if err := part(ctx); err != nil {
 			return nil, err

@@ -76,6 +76,7 @@ func (a *App) startCalls(ctx context.Context) error {
 	var hub *callctl.Hub
 	a.SIP = sipua.New(sipua.Config{
 		Listen: ifaces, Realm: a.cfg.SIP.Realm, Digests: a.cfg.SIP.Digests, Accounts: a.plan, Bindings: a.Agents, Node: a.cfg.Node, Codecs: a.cfg.RTP.Codecs,
+		Lamps:  a.lamps,
 		Trunks: a.plan.Trunks, OpenMedia: openAudio(a.Media), OnCall: func(in callctl.Incoming) { hub.Incoming(in) }, //nolint:contextcheck // a call outlives the start
 		Log: a.log.With("part", "sip"), InvitesPerS: a.cfg.SIP.CallsPerS,
 	})

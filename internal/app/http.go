@@ -113,6 +113,9 @@ func (a *App) newMetrics() {
 	}
 	gauge("callyard_media_ports", "Open RTP ports.", func() float64 { return float64(a.Media.Ports()) })
 	gauge("callyard_registrations", "Registered phones.", func() float64 { return float64(a.SIP.Stats().Bindings) })
+	gauge("callyard_subscriptions", "Subscriptions of phones to lamps and mailboxes.", func() float64 { return float64(a.SIP.Stats().Subscriptions) })
+	gauge("callyard_sip_notifies", "NOTIFYs sent for subscriptions since the start.", func() float64 { return float64(a.SIP.Stats().Notifies) })
+	gauge("callyard_sip_notifies_failed", "Of these, refused by the phone or not answered.", func() float64 { return float64(a.SIP.Stats().NotifiesFailed) })
 	gauge("callyard_sip_requests", "SIP requests taken since the start.", func() float64 { return float64(a.SIP.Stats().Requests) })
 	gauge("callyard_sip_legs", "SIP dialogs that are up or being set up.", func() float64 { return float64(a.SIP.Stats().Legs) })
 	gauge("callyard_sip_transactions", "SIP transactions that live.", func() float64 {

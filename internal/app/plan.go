@@ -31,6 +31,8 @@ type planner struct {
 	routes *routingpg.Store
 	log    *slog.Logger
 
+	loaded func() // is told of every new plan
+
 	plan atomic.Pointer[callctl.Plan]
 	mu   sync.Mutex // one load at a time, so that an older one does not win
 }
@@ -70,6 +72,7 @@ func (p *planner) Load(ctx context.Context) error {
 		return fmt.Errorf("read the configuration: %w", err)
 	}
 	p.plan.Store(plan)
+	p.loaded()
 	return nil
 }
 

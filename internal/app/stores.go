@@ -36,6 +36,8 @@ func (a *App) openStores(ctx context.Context) error {
 	})
 	a.Lots, a.Agents, a.Routes = parkingpg.New(a.DB), queuespg.New(a.DB), routingpg.New(a.DB)
 	a.plan = &planner{db: a.DB, lots: a.Lots, agents: a.Agents, routes: a.Routes, log: a.log.With("part", "plan")}
+	a.newLamps()
+	a.plan.loaded = a.lamps.Touch
 	a.dir = crm.NewDirectory(providers[0], nil, crm.DirectoryOptions{Now: time.Now, Log: a.log.With("part", "crm")})
 	a.onStop("directory", func(context.Context) error { a.dir.Close(); return nil })
 	if err := a.tidyUp(ctx); err != nil {

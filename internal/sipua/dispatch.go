@@ -34,6 +34,10 @@ func (s *Server) admit(req *sip.Request) bool {
 // request routes a new, valid request.
 func (s *Server) request(req *sip.Request, tx *serverTx) {
 	if tag, ok := req.To().Params.Get("tag"); ok && req.Method != sip.REGISTER {
+		if req.Method == sip.SUBSCRIBE && !refers(req) {
+			s.resubscribe(req, tx, tag)
+			return
+		}
 		if l := s.legs.find(req, tag); l != nil {
 			l.receive(req, tx)
 			return
@@ -53,6 +57,8 @@ func (s *Server) request(req *sip.Request, tx *serverTx) {
 		s.register(req, tx)
 	case sip.OPTIONS:
 		tx.status(200, s.capabilities()...)
+	case sip.SUBSCRIBE:
+		s.subscribe(req, tx)
 	case sip.REFER:
 		tx.status(403) // only within a rep's call
 	default:

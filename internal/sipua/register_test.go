@@ -29,13 +29,11 @@ func (s *store) SaveDevice(_ context.Context, d queues.Device) error {
 	return nil
 }
 
-func (s *store) RemoveDevices(_ context.Context, agent, contact string) error {
+func (s *store) DropDevice(_ context.Context, d queues.Device) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for k, d := range s.m {
-		if d.Agent == agent && (contact == "" || d.Contact == contact) {
-			delete(s.m, k)
-		}
+	if is := s.m[d.Agent+d.Contact]; is.CallID == d.CallID && is.CSeq <= d.CSeq {
+		delete(s.m, d.Agent+d.Contact)
 	}
 	return nil
 }

@@ -116,7 +116,8 @@ func (r *registrar) drop(d queues.Device) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
 	defer cancel()
-	if err := r.cfg.Bindings.RemoveDevices(ctx, d.Agent, d.Contact); err != nil {
+	// Only as it was known here: the phone may have refreshed it in this moment.
+	if err := r.cfg.Bindings.DropDevice(ctx, d); err != nil {
 		r.cfg.Log.Warn("registration not removed from the store", "agent", d.Agent, "err", err)
 	}
 }

@@ -33,6 +33,7 @@ type Config struct {
 	// Codecs are offered and taken, best first; nil: sdp.Codecs. A trunk may have
 	// its own.
 	Codecs []string
+	Lamps  Lamps // nil: there is nothing to subscribe to
 	// Trunks is read for every call, so a change counts from the next one on.
 	Trunks    func() []routing.Trunk
 	OpenMedia func(leg call.LegID) (MediaPort, error)
@@ -69,7 +70,7 @@ type Account struct {
 // Bindings keeps registrations across restarts; queues.Store has this shape.
 type Bindings interface {
 	SaveDevice(ctx context.Context, d queues.Device) error
-	RemoveDevices(ctx context.Context, agent, contact string) error
+	DropDevice(ctx context.Context, d queues.Device) error
 	Devices(ctx context.Context, agent string, now time.Time) ([]queues.Device, error)
 }
 
@@ -84,6 +85,7 @@ type Server struct {
 	tx        *transactions
 	legs      *legs
 	registrar *registrar
+	watches   *watches
 	auth      *authenticator
 	sources   *buckets[ipKey]
 	invites   *buckets[struct{}]
@@ -126,6 +128,7 @@ func New(cfg Config) *Server {
 	s.legs = newLegs()
 	s.auth = newAuthenticator(cfg)
 	s.registrar = newRegistrar(cfg, s.stats)
+	s.watches = newWatches(cfg.Now, s.lanes)
 	s.sources = newBuckets[ipKey](cfg.PacketsPerS, 4*cfg.PacketsPerS, cfg.Now)
 	s.invites = newBuckets[struct{}](cfg.InvitesPerS, 2*cfg.InvitesPerS, cfg.Now)
 	s.trunkRate = newBuckets[string](1, 1, cfg.Now)
@@ -167,6 +170,7 @@ func (s *Server) Start(ctx context.Context) error {
 		go s.serve(l)
 		s.cfg.Log.InfoContext(ctx, "listening for SIP", "transport", l.Transport, "addr", l.addr, "advertised", fmt.Sprintf("%s:%d", l.host, l.port))
 	}
+	s.wg.Go(func() { s.watches.run(s.quit) }) //nolint:contextcheck // outlives the start
 	s.wg.Add(1)
 	go s.tend() //nolint:contextcheck // outlives the start
 	return s.ready(ctx)
@@ -223,11 +227,14 @@ func (s *Server) Stop() {
 	for _, l := range s.legs.all() {
 		l.Hangup(causeShutdown, "")
 	}
-	deadline := time.NewTimer(s.cfg.StopWait)
-	defer deadline.Stop()
-	select {
-	case <-s.legs.idle():
-	case <-deadline.C:
+	s.watches.stop()
+	deadline, cancel := context.WithTimeout(context.Background(), s.cfg.StopWait)
+	defer cancel()
+	for _, idle := range []<-chan struct{}{s.legs.idle(), s.watches.idle()} {
+		select {
+		case <-idle:
+		case <-deadline.Done():
+		}
 	}
 	close(s.quit)
 	for _, l := range s.listeners {
@@ -238,6 +245,13 @@ func (s *Server) Stop() {
 	s.lanes.close()
 	s.wg.Wait()
 }
+
+// LampsChanged has all subscriptions looked at: who watches what has changed is
+// told. It never blocks.
+func (s *Server) LampsChanged() { s.watches.changed() }
+
+// Watched says whether anybody subscribes to anything.
+func (s *Server) Watched() bool { return s.watches.len() > 0 }
 
 // Addrs are the addresses listened on, "udp 127.0.0.1:5060", in the order given.
 func (s *Server) Addrs() []string {
@@ -267,5 +281,5 @@ func (s *Server) reroute(req *sip.Request, d *Dialog) {
 
 // capabilities are the headers of an answer to OPTIONS (RFC 3261 §11.2).
 func (s *Server) capabilities() []sip.Header {
-	return []sip.Header{allowHeader(), sip.NewHeader("Accept", "application/sdp"), supportedHeader(), sip.NewHeader("Accept-Encoding", "identity")}
+	return []sip.Header{allowHeader(), allowEvents(), sip.NewHeader("Accept", "application/sdp"), supportedHeader(), sip.NewHeader("Accept-Encoding", "identity")}
 }

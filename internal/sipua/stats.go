@@ -7,6 +7,7 @@ type counters struct {
 	requests, responses, parseDropped, filtered, laneFull, panics atomic.Int64
 	invites, shed, unauthorised, refused, strays, watchdog        atomic.Int64
 	calls, dials, registered, authFailures, noAck                 atomic.Int64
+	notifies, notifiesFailed                                      atomic.Int64
 }
 
 // Stats is a snapshot of what the SIP edge has done and holds.
@@ -26,8 +27,10 @@ type Stats struct {
 	NoAck               int64 // calls ended because the ACK never came
 	Calls, Dials        int64 // legs in, legs out
 	Registered          int64 // REGISTERs that succeeded
+	Notifies            int64 // NOTIFYs sent for subscriptions
+	NotifiesFailed      int64 // of these, refused or not answered
 
-	Legs, Bindings                         int // now
+	Legs, Bindings, Subscriptions          int // now
 	ServerTransactions, ClientTransactions int // now
 }
 
@@ -40,7 +43,8 @@ func (s *Server) Stats() Stats {
 		Unauthorised: c.unauthorised.Load(), AuthFailures: c.authFailures.Load(), Strays: c.strays.Load(), Watchdog: c.watchdog.Load(),
 		NoAck: c.noAck.Load(), Calls: c.calls.Load(), Dials: c.dials.Load(), Registered: c.registered.Load(),
 	}
-	st.Legs, st.Bindings = s.legs.len(), s.registrar.len()
+	st.Notifies, st.NotifiesFailed = c.notifies.Load(), c.notifiesFailed.Load()
+	st.Legs, st.Bindings, st.Subscriptions = s.legs.len(), s.registrar.len(), s.watches.len()
 	st.ServerTransactions, st.ClientTransactions = s.tx.len()
 	return st
 }

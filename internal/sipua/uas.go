@@ -16,11 +16,12 @@ import (
 // Timers are the times of RFC 3261 that this package keeps itself. The zero
 // value is the RFC's.
 type Timers struct {
-	T1      time.Duration // 500 ms
-	T2      time.Duration // 4 s
-	GiveUp  time.Duration // 64·T1: no ACK, no answer to a CANCEL
-	Refresh time.Duration // 1 min: a provisional response again (§13.3.1.1)
-	MinSE   time.Duration // 90 s: the shortest session timer taken (RFC 4028 §4)
+	T1       time.Duration // 500 ms
+	T2       time.Duration // 4 s
+	GiveUp   time.Duration // 64·T1: no ACK, no answer to a CANCEL
+	Refresh  time.Duration // 1 min: a provisional response again (§13.3.1.1)
+	MinSE    time.Duration // 90 s: the shortest session timer taken (RFC 4028 §4)
+	MinWatch time.Duration // 1 min: the shortest subscription (RFC 6665 §4.2.1.1)
 }
 
 func (t Timers) orDefault() Timers {
@@ -38,6 +39,9 @@ func (t Timers) orDefault() Timers {
 	}
 	if t.MinSE == 0 {
 		t.MinSE = 90 * time.Second
+	}
+	if t.MinWatch == 0 {
+		t.MinWatch = time.Minute
 	}
 	return t
 }

@@ -28,10 +28,10 @@ func (r *refusal) response(req *sip.Request) *sip.Response {
 }
 
 // allowed are the methods we serve.
-var allowed = []sip.RequestMethod{sip.INVITE, sip.ACK, sip.CANCEL, sip.BYE, sip.OPTIONS, sip.INFO, sip.UPDATE, sip.REFER, sip.REGISTER}
+var allowed = []sip.RequestMethod{sip.INVITE, sip.ACK, sip.CANCEL, sip.BYE, sip.OPTIONS, sip.INFO, sip.UPDATE, sip.REFER, sip.REGISTER, sip.SUBSCRIBE}
 
 // recognised are those we know of and refuse by 405; others are 501.
-var recognised = []sip.RequestMethod{sip.SUBSCRIBE, sip.NOTIFY, sip.MESSAGE, sip.PRACK, sip.PUBLISH}
+var recognised = []sip.RequestMethod{sip.NOTIFY, sip.MESSAGE, sip.PRACK, sip.PUBLISH}
 
 // supported are the option tags we claim. Claiming one means to keep it.
 var supported = []string{"norefersub"}
@@ -83,8 +83,8 @@ func validate(req *sip.Request) *refusal {
 	}
 	if !slices.Contains(allowed, req.Method) {
 		switch {
-		case req.Method == sip.SUBSCRIBE || req.Method == sip.PUBLISH:
-			return refuse(489, "", sip.NewHeader("Allow-Events", "refer"), allowHeader())
+		case req.Method == sip.PUBLISH:
+			return refuse(489, "", allowEvents(), allowHeader())
 		case slices.Contains(recognised, req.Method):
 			return refuse(405, "", allowHeader())
 		}

@@ -99,7 +99,7 @@ func TestValidate(t *testing.T) {
 		"intmeth":                               {first: "!interesting-Method0123456789_*+`.%indeed'~ sip:c@d SIP/2.0", code: 501},
 		"PRACK":                                 {first: "PRACK sip:c@d SIP/2.0", code: 405},
 		"MESSAGE":                               {first: "MESSAGE sip:c@d SIP/2.0", code: 405},
-		"SUBSCRIBE":                             {first: "SUBSCRIBE sip:c@d SIP/2.0", code: 489, header: "Allow-Events: refer"},
+		"PUBLISH":                               {first: "PUBLISH sip:c@d SIP/2.0", code: 489, header: "Allow-Events: dialog, message-summary, refer"},
 		"a body of another type outside a call": {first: "OPTIONS sip:c@d SIP/2.0", lines: []string{"Content-Type: text/plain", "body hi"}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -43,6 +43,7 @@ type Phone struct {
 	clients map[string]*clientTx
 	servers map[string]*serverTx
 	dialogs map[string]*Dialog
+	subs    map[string]*Subscription
 	nonces  map[string]int
 	reg     registration
 }

@@ -102,6 +102,9 @@ func (p *Phone) asked(m *Message) {
 	switch {
 	case m.Method == "CANCEL":
 		p.cancelled(tx, m)
+	case m.Method == "NOTIFY" && p.subs[m.Header.Get("Call-ID")+" "+m.To().Tag] != nil:
+		p.subs[m.Header.Get("Call-ID")+" "+m.To().Tag].notified(m)
+		p.respond(tx, reply(m, 200, "OK", ""))
 	case m.To().Tag != "" && d != nil:
 		d.asked(tx, m)
 	case m.Method == "NOTIFY": // its subscription was made by Request

@@ -53,6 +53,16 @@ func (s *Store) RemoveDevices(ctx context.Context, agent, contact string) error 
 	return nil
 }
 
+// DropDevice implements queues.Store.
+func (s *Store) DropDevice(ctx context.Context, d queues.Device) error {
+	_, err := s.db.Pool.Exec(ctx, `delete from devices where agent = $1 and contact = $2 and call_id = $3 and cseq <= $4`,
+		d.Agent, d.Contact, d.CallID, int64(d.CSeq))
+	if err != nil {
+		return fmt.Errorf("drop device of %s: %w", d.Agent, err)
+	}
+	return nil
+}
+
 // Devices implements queues.Store.
 func (s *Store) Devices(ctx context.Context, agent string, now time.Time) ([]queues.Device, error) {
 	rows, _ := s.db.Pool.Query(ctx, `

@@ -138,6 +138,23 @@ func testDevices(t *testing.T, open func(t *testing.T) Hub) {
 		r.ok(r.Store.RemoveDevices(t.Context(), "ann", ""))
 		equal(t, "all removed", len(r.devices("ann")), 0)
 	})
+	t.Run("what was refreshed is not dropped with what it was before", func(t *testing.T) {
+		r := enter(t, open)
+		r.ok(r.Store.SaveAgent(t.Context(), queues.Agent{Name: "ann"}))
+		old := queues.Device{Agent: "ann", Contact: "sip:ann@127.0.0.1:5070", Transport: "udp", CallID: "a", CSeq: 7, Node: "n1", Expires: r.now.Add(time.Minute)}
+		fresh := old
+		fresh.CSeq, fresh.Expires = 8, r.now.Add(time.Hour)
+		r.ok(r.Store.SaveDevice(t.Context(), fresh))
+		r.ok(r.Store.DropDevice(t.Context(), old)) // by who saw it expire just before
+		equal(t, "refreshed", r.devices("ann"), []queues.Device{fresh})
+		other := fresh
+		other.CallID, other.CSeq = "b", 1 // the phone has restarted
+		r.ok(r.Store.SaveDevice(t.Context(), other))
+		r.ok(r.Store.DropDevice(t.Context(), fresh))
+		equal(t, "registered anew", r.devices("ann"), []queues.Device{other})
+		r.ok(r.Store.DropDevice(t.Context(), other))
+		equal(t, "dropped", len(r.devices("ann")), 0)
+	})
 	t.Run("a phone that comes brings waiting calls to its agent", func(t *testing.T) {
 		r := enter(t, open, "ann", "bob")
 		r.offer("sales")
