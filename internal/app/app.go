@@ -53,7 +53,7 @@ type App struct {
 	faults   *prometheus.CounterVec
 	attempts *prometheus.HistogramVec
 	dir      *crm.Directory
-	addrs    struct{ http, ops string }
+	addrs    struct{ http, https, ops string }
 	stops    []stop
 }
 

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net"
@@ -43,11 +44,20 @@ func (a *App) startMedia(context.Context) error {
 func (a *App) mediaAddr() (bind, advertised netip.Addr, err error) {
 	text := a.cfg.RTP.IP
 	if text == "" {
-		_, at, err := config.ParseListen(a.cfg.SIP.Listen[0])
-		if err != nil {
-			return bind, advertised, err
+		ips := map[netip.Addr]bool{}
+		six := false
+		for _, i := range a.cfg.SIP.Listeners() {
+			_, at, err := config.ParseListen(i.Listen)
+			if err != nil {
+				return bind, advertised, err
+			}
+			ips[at.Addr()], six, text = true, six || at.Addr().Is6(), at.Addr().String()
 		}
-		text = at.Addr().String()
+		if len(ips) > 1 { // each interface's peers send to its address
+			if text = "0.0.0.0"; six {
+				text = "::"
+			}
+		}
 	}
 	if bind, err = netip.ParseAddr(text); err != nil {
 		return bind, advertised, fmt.Errorf("rtp.ip: %w", err)
@@ -66,18 +76,20 @@ const callsShare = 12 * time.Second
 
 func (a *App) startCalls(ctx context.Context) error {
 	var ifaces []sipua.Interface
-	for _, l := range a.cfg.SIP.Listen {
-		transport, at, err := config.ParseListen(l)
+	for _, l := range a.cfg.SIP.Listeners() {
+		i, err := a.iface(ctx, l)
 		if err != nil {
 			return err
 		}
-		ifaces = append(ifaces, sipua.Interface{Transport: transport, Bind: at.String(), Advertised: a.advertised(ctx, at)})
+		ifaces = append(ifaces, i)
 	}
 	var hub *callctl.Hub
 	a.SIP = sipua.New(sipua.Config{
 		Listen: ifaces, Realm: a.cfg.SIP.Realm, Digests: a.cfg.SIP.Digests, Accounts: a.plan, Bindings: a.Agents, Node: a.cfg.Node, Codecs: a.cfg.RTP.Codecs,
 		Lamps:  a.lamps,
 		Trunks: a.plan.Trunks, OpenMedia: openAudio(a.Media), OnCall: func(in callctl.Incoming) { hub.Incoming(in) }, //nolint:contextcheck // a call outlives the start
+		Web: sipua.Web{Origins: a.cfg.SIP.WebOrigins},
+		TLS: sipua.OutboundTLS{CAFile: a.cfg.SIP.TrustCA, CertFile: a.cfg.SIP.OurCert, KeyFile: a.cfg.SIP.OurKey},
 		Log: a.log.With("part", "sip"), InvitesPerS: a.cfg.SIP.CallsPerS,
 	})
 	hub = callctl.New(callctl.Config{
@@ -98,17 +110,43 @@ func (a *App) startCalls(ctx context.Context) error {
 	return nil
 }
 
+// iface is a configured interface as the SIP edge takes it.
+func (a *App) iface(ctx context.Context, l config.Interface) (i sipua.Interface, err error) {
+	transport, at, err := config.ParseListen(l.Listen)
+	if err != nil {
+		return i, err
+	}
+	nets, err := config.Prefixes(l.LocalNets)
+	if err != nil {
+		return i, err
+	}
+	i = sipua.Interface{
+		Name: l.Name, Transport: transport, Bind: at.String(), Advertised: a.advertised(ctx, l.Advertise, at), LocalNets: nets,
+		CertFile: l.TLSCert, KeyFile: l.TLSKey, ClientCAs: a.cfg.SIP.TLSClientCA,
+	}
+	if media := cmp.Or(l.Media, a.cfg.RTP.Advertise); media != "" {
+		if i.Media, err = netip.ParseAddr(media); err != nil {
+			return i, fmt.Errorf("address of media: %w", err)
+		}
+	}
+	return i, nil
+}
+
 // advertised is what peers are told of a listening address that is no address,
 // such as 0.0.0.0: that of the interface that leads outside.
-func (a *App) advertised(ctx context.Context, at netip.AddrPort) string {
-	if a.cfg.SIP.Advertise != "" || !at.Addr().IsUnspecified() {
-		return a.cfg.SIP.Advertise
+func (a *App) advertised(ctx context.Context, given string, at netip.AddrPort) string {
+	if given != "" || !at.Addr().IsUnspecified() {
+		return given
 	}
 	// Connecting a UDP socket sends nothing; it asks the routing table.
 	var d net.Dialer
-	c, err := d.DialContext(ctx, "udp", "192.0.2.1:9")
+	outside, nobody := "192.0.2.1:9", "127.0.0.1"
+	if at.Addr().Is6() {
+		outside, nobody = "[2001:db8::1]:9", "::1"
+	}
+	c, err := d.DialContext(ctx, "udp", outside)
 	if err != nil {
-		return "127.0.0.1"
+		return nobody
 	}
 	defer func() { _ = c.Close() }()
 	return c.LocalAddr().(*net.UDPAddr).IP.String() //nolint:forcetypeassert // of a UDP socket

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -19,6 +20,7 @@ import (
 	"github.com/callyard/callyard/internal/httpapi"
 	"github.com/callyard/callyard/internal/keypg"
 	"github.com/callyard/callyard/internal/setup"
+	"github.com/callyard/callyard/internal/tlsfile"
 	"github.com/callyard/callyard/routing"
 )
 
@@ -51,7 +53,11 @@ func (a *App) startHTTP(ctx context.Context) error {
 		Node:  call.NodeID(a.cfg.Node), Realm: a.cfg.SIP.Realm, Region: a.cfg.Region, Version: a.cfg.Version, Now: time.Now,
 		Log: a.log.With("part", "http"),
 	})
-	if a.addrs.http, err = a.serve(ctx, "http", a.cfg.HTTP.Listen, api); err != nil {
+	front := a.front(api)
+	if a.addrs.http, err = a.serve(ctx, "http", a.cfg.HTTP.Listen, front); err == nil && a.cfg.HTTP.TLSListen != "" {
+		a.addrs.https, err = a.serveTLS(ctx, front)
+	}
+	if err != nil {
 		cancel()
 		<-fed
 		return err
@@ -153,6 +159,20 @@ func (a *App) HTTPAddr() string { return a.addrs.http }
 // OpsAddr is where operators look; "" if switched off.
 func (a *App) OpsAddr() string { return a.addrs.ops }
 
+// HTTPSAddr is where the REST API listens over TLS; "" if it does not.
+func (a *App) HTTPSAddr() string { return a.addrs.https }
+
+// front is what the HTTP listeners serve: the REST API, and browsers' SIP.
+func (a *App) front(api http.Handler) http.Handler {
+	if a.cfg.SIP.WebPath == "" {
+		return api
+	}
+	mux := http.NewServeMux()
+	mux.Handle(a.cfg.SIP.WebPath, a.SIP.WebSocket())
+	mux.Handle("/", api)
+	return mux
+}
+
 // serve runs an HTTP server on addr until the app stops.
 func (a *App) serve(ctx context.Context, name, addr string, h http.Handler) (string, error) {
 	var lc net.ListenConfig
@@ -160,6 +180,28 @@ func (a *App) serve(ctx context.Context, name, addr string, h http.Handler) (str
 	if err != nil {
 		return "", fmt.Errorf("%s cannot listen on %s: %w; name another with http.listen or http.ops", name, addr, err)
 	}
+	return a.serveOn(name, l, h), nil
+}
+
+// serveTLS is serve with the certificate of the configuration.
+func (a *App) serveTLS(ctx context.Context, h http.Handler) (string, error) {
+	pair, err := tlsfile.Load(a.cfg.HTTP.TLSCert, a.cfg.HTTP.TLSKey, func(err error) {
+		a.log.Error("new certificate not usable, the one before stays", "part", "https", "err", err)
+	})
+	if err != nil {
+		return "", err
+	}
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "tcp", a.cfg.HTTP.TLSListen)
+	if err != nil {
+		return "", fmt.Errorf("https cannot listen on %s: %w; name another with http.tls_listen", a.cfg.HTTP.TLSListen, err)
+	}
+	// HTTP/1.1 only: a WebSocket takes its connection for itself.
+	conf := &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: pair.Certificate, NextProtos: []string{"http/1.1"}}
+	return a.serveOn("https", tls.NewListener(l, conf), h), nil
+}
+
+func (a *App) serveOn(name string, l net.Listener, h http.Handler) string {
 	srv := &http.Server{
 		Handler: h, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute,
 		ErrorLog: slog.NewLogLogger(a.log.With("part", name).Handler(), slog.LevelDebug),
@@ -180,5 +222,5 @@ func (a *App) serve(ctx context.Context, name, addr string, h http.Handler) (str
 		<-done
 		return nil
 	})
-	return l.Addr().String(), nil
+	return l.Addr().String()
 }

@@ -45,6 +45,47 @@ type SIP struct {
 	Realm     string   `koanf:"realm"`
 	Digests   []string `koanf:"digests"`     // offered to phones, in this order: "SHA-256", "MD5"
 	CallsPerS float64  `koanf:"calls_per_s"` // beyond it new calls are answered 503
+
+	LocalNets  []string    `koanf:"local_nets"` // "10.0.0.0/8": peers that are told the listening address, not the advertised one
+	Interfaces []Interface `koanf:"interfaces"` // instead of listen, when they differ
+
+	TLSCert     string `koanf:"tls_cert"`      // PEM files for tls: listeners, read again when they change
+	TLSKey      string `koanf:"tls_key"`       //
+	TLSClientCA string `koanf:"tls_client_ca"` // who must have certified those who connect; "" anybody may
+	TrustCA     string `koanf:"trust_ca"`      // who must have certified trunks we connect to; "" the system's authorities
+	OurCert     string `koanf:"our_cert"`      // shown to trunks that ask
+	OurKey      string `koanf:"our_key"`
+
+	WebPath    string   `koanf:"web_path"`    // of WebSocket on the HTTP listeners; "" switches it off
+	WebOrigins []string `koanf:"web_origins"` // whose pages may connect beside our own host's: "https://desk.example.com"
+}
+
+// Interface is one address SIP is spoken on, with what differs from the rest.
+type Interface struct {
+	Name      string   `koanf:"name"`
+	Listen    string   `koanf:"listen"`     // "udp:10.0.0.1:5060"
+	Advertise string   `koanf:"advertise"`  // host[:port]; "" the listening address
+	Media     string   `koanf:"media"`      // address for SDP; "" that of advertise
+	LocalNets []string `koanf:"local_nets"` // as above
+	TLSCert   string   `koanf:"tls_cert"`   // "" as above
+	TLSKey    string   `koanf:"tls_key"`
+}
+
+// Listeners are the interfaces to open: those listed, else one for each of
+// listen.
+func (s SIP) Listeners() []Interface {
+	is := append([]Interface(nil), s.Interfaces...)
+	if len(is) == 0 {
+		for _, l := range s.Listen {
+			is = append(is, Interface{Listen: l, Advertise: s.Advertise, LocalNets: s.LocalNets})
+		}
+	}
+	for i := range is {
+		if is[i].TLSCert == "" {
+			is[i].TLSCert, is[i].TLSKey = s.TLSCert, s.TLSKey
+		}
+	}
+	return is
 }
 
 // RTP is where media flows.
@@ -61,6 +102,10 @@ type RTP struct {
 type HTTP struct {
 	Listen string `koanf:"listen"`
 	Ops    string `koanf:"ops"` // /livez /readyz /metrics; "" switches it off
+
+	TLSListen string `koanf:"tls_listen"` // the same as listen over TLS; "" switches it off
+	TLSCert   string `koanf:"tls_cert"`
+	TLSKey    string `koanf:"tls_key"`
 }
 
 // Log is how much is logged and in what form.
@@ -80,7 +125,7 @@ func Default() Config {
 	return Config{
 		Node:    hostNode(),
 		DataDir: dataDir(),
-		SIP:     SIP{Listen: []string{"udp:0.0.0.0:5060", "tcp:0.0.0.0:5060"}, Realm: "callyard", Digests: []string{"SHA-256", "MD5"}, CallsPerS: 200},
+		SIP:     SIP{Listen: []string{"udp:0.0.0.0:5060", "tcp:0.0.0.0:5060"}, Realm: "callyard", Digests: []string{"SHA-256", "MD5"}, CallsPerS: 200, WebPath: "/sip"},
 		RTP:     RTP{PortMin: 20000, PortMax: 29999, Codecs: []string{"PCMU", "PCMA", "G722"}},
 		HTTP:    HTTP{Listen: "127.0.0.1:8080", Ops: "127.0.0.1:9090"},
 		Log:     Log{Level: "info", Format: "text"},
@@ -141,7 +186,10 @@ func Load(path string, base Config) (Config, error) {
 		if !knownKeys[key] {
 			return "", nil // CALLYARD_PG_BIN and the like belong to others
 		}
-		if key == "sip.listen" || key == "sip.digests" || key == "rtp.codecs" {
+		switch key {
+		case "sip.interfaces":
+			return "", nil // too much for a variable
+		case "sip.listen", "sip.digests", "sip.local_nets", "sip.web_origins", "rtp.codecs":
 			return key, strings.Split(v, ",")
 		}
 		return key, v
@@ -175,14 +223,7 @@ func (c Config) Validate() error {
 	if c.Node == "" {
 		bad("node", "must not be empty")
 	}
-	if len(c.SIP.Listen) == 0 {
-		bad("sip.listen", "name at least one, such as udp:0.0.0.0:5060")
-	}
-	for _, l := range c.SIP.Listen {
-		if _, _, err := ParseListen(l); err != nil {
-			bad("sip.listen", "%w", err)
-		}
-	}
+	c.SIP.faults(bad)
 	for _, d := range c.SIP.Digests {
 		if d != "SHA-256" && d != "MD5" {
 			bad("sip.digests", "%q is neither SHA-256 nor MD5", d)
@@ -206,6 +247,14 @@ func (c Config) Validate() error {
 	if _, _, err := net.SplitHostPort(c.HTTP.Listen); err != nil {
 		bad("http.listen", "%w", err)
 	}
+	if c.HTTP.TLSListen != "" {
+		if _, _, err := net.SplitHostPort(c.HTTP.TLSListen); err != nil {
+			bad("http.tls_listen", "%w", err)
+		}
+		if c.HTTP.TLSCert == "" || c.HTTP.TLSKey == "" {
+			bad("http.tls_cert, http.tls_key", "name both when http.tls_listen is set")
+		}
+	}
 	if c.Webhook.URL != "" && !strings.HasPrefix(c.Webhook.Secret, "whsec_") {
 		bad("webhook.secret", `must begin with "whsec_" when webhook.url is set`)
 	}
@@ -215,17 +264,69 @@ func (c Config) Validate() error {
 	return errors.Join(errs...)
 }
 
+// faults tells bad what is wrong with the interfaces.
+func (s SIP) faults(bad func(key, format string, args ...any)) {
+	key := "sip.listen"
+	if len(s.Interfaces) > 0 {
+		key = "sip.interfaces"
+	}
+	is := s.Listeners()
+	if len(is) == 0 {
+		bad(key, "name at least one, such as udp:0.0.0.0:5060")
+	}
+	for _, i := range is {
+		transport, _, err := ParseListen(i.Listen)
+		if err != nil {
+			bad(key, "%w", err)
+		}
+		if transport == "tls" && (i.TLSCert == "" || i.TLSKey == "") {
+			bad("sip.tls_cert, sip.tls_key", "name both for %s", i.Listen)
+		}
+		if _, err := Prefixes(i.LocalNets); err != nil {
+			bad("sip.local_nets", "%w", err)
+		}
+		if i.Media != "" {
+			if _, err := netip.ParseAddr(i.Media); err != nil {
+				bad("sip.interfaces.media", "%w", err)
+			}
+		}
+	}
+	if (s.OurCert == "") != (s.OurKey == "") {
+		bad("sip.our_cert, sip.our_key", "name both or none")
+	}
+	if s.WebPath != "" && !strings.HasPrefix(s.WebPath, "/") {
+		bad("sip.web_path", "%q must begin with a slash", s.WebPath)
+	}
+}
+
 // ParseListen reads "udp:127.0.0.1:5060".
 func ParseListen(s string) (transport string, at netip.AddrPort, err error) {
 	transport, addr, ok := strings.Cut(s, ":")
-	if !ok || (transport != "udp" && transport != "tcp") {
-		return "", at, fmt.Errorf("%q: want udp:ip:port or tcp:ip:port", s)
+	if !ok || (transport != "udp" && transport != "tcp" && transport != "tls") {
+		return "", at, fmt.Errorf("%q: want udp:ip:port, tcp:ip:port or tls:ip:port", s)
 	}
 	at, err = netip.ParseAddrPort(addr)
 	if err != nil {
 		return "", at, fmt.Errorf("%q: %w", s, err)
 	}
 	return transport, at, nil
+}
+
+// Prefixes reads networks, "10.0.0.0/8" or a single address.
+func Prefixes(nets []string) ([]netip.Prefix, error) {
+	var ps []netip.Prefix
+	for _, n := range nets {
+		if a, err := netip.ParseAddr(n); err == nil {
+			ps = append(ps, netip.PrefixFrom(a, a.BitLen()))
+			continue
+		}
+		p, err := netip.ParsePrefix(n)
+		if err != nil {
+			return nil, fmt.Errorf("%q is no network: %w", n, err)
+		}
+		ps = append(ps, p)
+	}
+	return ps, nil
 }
 
 // WrapUp is WrapUpS as a duration.

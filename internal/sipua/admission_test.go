@@ -156,7 +156,7 @@ func TestNoise(t *testing.T) {
 	k.do("OPTIONS", "")
 	p.status("OPTIONS", 200)
 	st := h.Stats()
-	if st.Filtered != 3 || st.Unparsable != 1 {
+	if st.Filtered != 4 || st.Unparsable != 1 {
 		t.Errorf("%+v", st)
 	}
 }

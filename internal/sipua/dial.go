@@ -80,9 +80,11 @@ func (s *Server) way(d queues.Device) (uri sip.Uri, flow Flow, dest string, err 
 	dest = reach(&uri, flow, true)
 	if flow.Transport != "udp" {
 		// A stream the phone keeps open; if it has gone, the Contact may listen.
-		if c, err := s.tp.GetConnection(flow.Transport, dest); err == nil {
-			_, _ = c.TryClose()
-		} else {
+		switch {
+		case s.tp.stream(flow.Transport, dest) != nil:
+		case flow.Transport == "ws":
+			return uri, flow, "", fmt.Errorf("dial %s: %w", d.Agent, &NoFlowError{Transport: "ws", Remote: dest})
+		default:
 			dest = hostPort(&uri, flow.Transport)
 		}
 	}

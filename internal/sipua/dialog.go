@@ -83,6 +83,16 @@ func (d *Dialog) refresh(m *sip.MessageData) {
 	}
 }
 
+// follow takes the flow of a request in the dialog: a phone that lost its
+// connection goes on over the next one, and a NAT may give it another port. Over
+// UDP, where a source is easily forged, its address must be the one it had.
+func (d *Dialog) follow(f Flow) {
+	if f.Transport != d.Flow.Transport || (f.Transport == "udp" && (!d.Agent || ipOf(f.Remote) != ipOf(d.Flow.Remote))) {
+		return
+	}
+	d.Flow.Remote = f.Remote
+}
+
 // inOrder takes the CSeq of a request in the dialog; false if it is older than
 // one already served (RFC 3261 §12.2.2).
 func (d *Dialog) inOrder(req *sip.Request) bool {
@@ -188,8 +198,7 @@ func hostPort(u *sip.Uri, transport string) string {
 }
 
 // frame gives a request its Via, Max-Forwards and the addresses it travels
-// between. The local one is set on every request: without it sipgo may send from
-// a port of its own choosing.
+// between. The local one is set on every request: carriers know us by it.
 func frame(req *sip.Request, l *listener, to string) {
 	req.AppendHeader(&sip.ViaHeader{
 		ProtocolName: "SIP", ProtocolVersion: "2.0", Transport: strings.ToUpper(l.Transport), Host: l.host, Port: l.port,
@@ -199,11 +208,8 @@ func frame(req *sip.Request, l *listener, to string) {
 	req.AppendHeader(&mf)
 	req.SetTransport(strings.ToUpper(l.Transport))
 	req.SetDestination(to)
-	if l.Transport == "udp" {
-		// Only there: for a stream sipgo would take any connection of that port.
-		if ap, err := netip.ParseAddrPort(l.addr); err == nil {
-			req.Laddr = sip.Addr{IP: net.IP(ap.Addr().AsSlice()), Port: int(ap.Port())}
-		}
+	if ap, err := netip.ParseAddrPort(l.addr); err == nil {
+		req.Laddr = sip.Addr{IP: net.IP(ap.Addr().AsSlice()), Port: int(ap.Port())}
 	}
 }
 

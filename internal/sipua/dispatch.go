@@ -13,20 +13,30 @@ type ipKey = netip.Addr
 
 const causeShutdown = call.Shutdown
 
-// admit keeps an overload from reaching anything that costs: a new INVITE beyond
-// the rate gets 503 without a transaction. Called in the socket's reader.
-func (s *Server) admit(req *sip.Request) bool {
+// admit keeps an overload from reaching anything that costs: a new INVITE or
+// REGISTER beyond the rate gets 503 without a transaction. Called in the
+// socket's reader.
+func (s *Server) admit(req *sip.Request, over sip.Connection) bool {
 	if to := req.To(); to != nil && to.Params.Has("tag") {
 		return true // a call that is up
 	}
-	if s.invites.take(struct{}{}) {
-		return true
+	switch req.Method {
+	case sip.INVITE:
+		if s.invites.take(struct{}{}) {
+			return true
+		}
+	case sip.ACK, sip.CANCEL, sip.BYE, sip.PRACK:
+		return true // they end something, or cost nothing
+	default:
+		if s.others.take(struct{}{}) {
+			return true
+		}
 	}
 	s.stats.shed.Add(1)
 	if screen(req) == nil {
 		res := newResponse(req, 503, "", newTag())
 		res.AppendHeader(retryAfter(2, 10))
-		_ = s.tx.reply(res)
+		_ = s.tx.reply(over, res)
 	}
 	return false
 }
@@ -39,6 +49,7 @@ func (s *Server) request(req *sip.Request, tx *serverTx) {
 			return
 		}
 		if l := s.legs.find(req, tag); l != nil {
+			l.dialog.follow(tx.flow)
 			l.receive(req, tx)
 			return
 		}

@@ -2,13 +2,14 @@ package sipua
 
 import (
 	"bytes"
-	"net"
 	"net/netip"
 	"sync"
 	"time"
-
-	"github.com/emiago/sipgo/sip"
 )
+
+// maxKeys bounds how many sources are counted apart: beyond it, as when source
+// addresses are forged, newcomers share one bucket.
+const maxKeys = 1 << 16
 
 // bucket is a token bucket: rate tokens a second, at most burst saved up.
 type bucket struct {
@@ -37,6 +38,7 @@ type buckets[K comparable] struct {
 
 	mu   sync.Mutex
 	m    map[K]*bucket
+	rest bucket    // of those there is no room for
 	next time.Time // when to forget
 }
 
@@ -60,7 +62,10 @@ func (b *buckets[K]) takeAt(k K, rate, burst float64) bool {
 		}
 	}
 	x := b.m[k]
-	if x == nil {
+	switch {
+	case x == nil && len(b.m) >= maxKeys:
+		x = &b.rest
+	case x == nil:
 		x = &bucket{}
 		b.m[k] = x
 	}
@@ -75,30 +80,29 @@ func (b *buckets[K]) empty(k K) bool {
 	return x != nil && min(b.burst, x.tokens+b.now().Sub(x.last).Seconds()*b.rate) < 1
 }
 
-// filter drops what need not be parsed, per source address, before sipgo keeps
-// anything about the sender. It never returns an error: that would end the
-// listener.
-func (s *Server) filter(p sip.TransportReadProps, data []byte) ([]byte, error) {
-	if p.Transport != "UDP" {
-		// A stream is cut anywhere, so no message is dropped; what cannot be read
-		// ends the connection.
-		s.refuseLine(p, data)
-		return mend(data), nil
+// passes says whether what a source sent may be parsed: not too much of it,
+// and something that may be SIP.
+func (s *Server) passes(source netip.Addr, data []byte) bool {
+	return s.sources.take(network(source)) && plausible(data)
+}
+
+// network is what a source is counted as: for IPv6 its /64, of which one host
+// may use every address.
+func network(a netip.Addr) netip.Addr {
+	if a.Is4() {
+		return a
 	}
-	if !s.sources.take(addrOf(p.RemoteAddr)) || !plausible(data) {
-		s.stats.filtered.Add(1)
-		return nil, nil
+	p, err := a.Prefix(64)
+	if err != nil {
+		return a
 	}
-	if s.refuseLine(p, data) {
-		return nil, nil
-	}
-	return data, nil
+	return p.Addr()
 }
 
 var scanners = [][]byte{[]byte("friendly-scanner"), []byte("sipvicious"), []byte("sip-scan"), []byte("sipcli/")}
 
-// plausible says whether a datagram may be SIP: keep-alives, responses, and
-// requests whose first line ends in a SIP version.
+// plausible says whether data may be SIP: keep-alives, responses, and requests
+// whose first line has a SIP version.
 func plausible(data []byte) bool {
 	if len(data) <= 4 {
 		return len(bytes.Trim(data, "\r\n")) == 0
@@ -117,18 +121,6 @@ func plausible(data []byte) bool {
 		}
 	}
 	return true
-}
-
-func addrOf(a net.Addr) netip.Addr {
-	switch a := a.(type) {
-	case *net.UDPAddr:
-		ip, _ := netip.AddrFromSlice(a.IP)
-		return ip.Unmap()
-	case *net.TCPAddr:
-		ip, _ := netip.AddrFromSlice(a.IP)
-		return ip.Unmap()
-	}
-	return netip.Addr{}
 }
 
 // ipOf is the address part of "ip:port".

@@ -39,7 +39,8 @@ func (s *Server) invited(req *sip.Request, tx *serverTx) {
 		return
 	}
 	trunk, ok := trunkOf(s.cfg.Trunks(), ipOf(req.Source()))
-	if !ok {
+	if !ok || tx.flow.Transport == "ws" { // browsers may all come by way of one proxy
+
 		s.stats.refused.Add(1)
 		if s.refusals.take(struct{}{}) {
 			s.cfg.Log.Warn("INVITE from a stranger refused", "source", req.Source())

@@ -31,53 +31,38 @@ func mend(data []byte) []byte {
 	return append(out, body...)
 }
 
-// refuseLine answers 400 to a request whose Request-URI cannot be read: sipgo
-// would drop it, and the sender repeat it for 32 s. False if it can be read, or
-// is no request.
-func (s *Server) refuseLine(p sip.TransportReadProps, data []byte) bool {
+// complaint answers a request that cannot be read: dropped, its sender would
+// repeat it for 32 s. nil for what is no request, is an ACK, or does not say
+// enough to be answered.
+func complaint(data []byte, code int, reason string) *sip.Response {
 	line, rest, ok := bytes.Cut(data, []byte("\r\n"))
-	f := strings.Split(string(line), " ")
-	if !ok || len(f) != 3 || f[2] != "SIP/2.0" || f[0] == "ACK" {
-		return false
+	method, _, _ := bytes.Cut(line, []byte(" "))
+	if !ok || len(method) == 0 || bytes.Contains(method, []byte("/")) || string(method) == "ACK" || !bytes.Contains(line, []byte("SIP/")) {
+		return nil
 	}
-	var u sip.Uri
-	if sip.ParseUri(f[1], &u) == nil {
-		return false
-	}
-	s.stats.parseDropped.Add(1)
-	res := sip.NewResponse(400, "Bad Request-URI")
+	res := sip.NewResponse(code, reason)
 	head, _, _ := bytes.Cut(rest, []byte("\r\n\r\n"))
-	need := 0
-	for l := range strings.SplitSeq(string(head), "\r\n") {
+	have := map[string]bool{}
+	for l := range strings.SplitSeq(unfold(string(head)), "\r\n") {
 		name, val, _ := strings.Cut(l, ":")
-		switch strings.ToLower(strings.TrimSpace(name)) {
-		case "via", "v":
-			res.AppendHeader(sip.NewHeader("Via", strings.TrimSpace(val)))
-		case "from", "f":
-			res.AppendHeader(sip.NewHeader("From", strings.TrimSpace(val)))
-		case "to", "t":
-			res.AppendHeader(sip.NewHeader("To", strings.TrimSpace(val)))
-		case "call-id", "i":
-			res.AppendHeader(sip.NewHeader("Call-ID", strings.TrimSpace(val)))
-		case "cseq":
-			res.AppendHeader(sip.NewHeader("CSeq", strings.TrimSpace(val)))
-		default:
-			continue
+		if long := echoed[strings.ToLower(strings.TrimSpace(name))]; long != "" {
+			have[long] = true
+			res.AppendHeader(sip.NewHeader(long, strings.TrimSpace(val)))
 		}
-		need++
 	}
-	if need < 5 {
-		return true
+	if len(have) < 5 {
+		return nil
 	}
 	res.SetBody(nil)
-	res.SetDestination(p.RemoteAddr.String())
-	addr := p.RemoteAddr.String()
-	if p.Transport == "UDP" {
-		addr = p.LocalAddr.String() // the sender is not in the pool, and shall not be
-	}
-	if c, err := s.tp.GetConnection(p.Transport, addr); err == nil {
-		_ = c.WriteMsg(res)
-		_, _ = c.TryClose()
-	}
-	return true
+	return res
 }
+
+// echoed are the headers of a request that its response repeats (RFC 3261 §8.2.6.2).
+var echoed = map[string]string{
+	"via": "Via", "v": "Via", "from": "From", "f": "From", "to": "To", "t": "To", "call-id": "Call-ID", "i": "Call-ID", "cseq": "CSeq",
+}
+
+var folds = strings.NewReplacer("\r\n ", " ", "\r\n\t", " ")
+
+// unfold puts continued headers on one line (RFC 3261 §7.3.1).
+func unfold(head string) string { return folds.Replace(head) }

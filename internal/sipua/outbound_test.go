@@ -22,13 +22,14 @@ func (h *hub) phone(t *testing.T, user, password string) *peer {
 }
 
 // register goes through the challenge with the first algorithm offered.
-func (p *peer) register(user, password, expires string) msg {
+func (p *peer) register(user, password, expires string, params ...string) msg {
 	p.t.Helper()
 	k := p.talk(user, user)
 	k.target = "sip:" + p.hubAddr()
-	k.do("REGISTER", "", "Expires: "+expires)
+	contact := fmt.Sprintf("Contact: <sip:%s@%s>%s", user, p.addr, strings.Join(params, ""))
+	k.do("REGISTER", "", "Expires: "+expires, contact)
 	res := p.status("REGISTER", 401)
-	k.do("REGISTER", "", "Expires: "+expires, authorization(res, "REGISTER", k.target, user, password, "SHA-256", 1))
+	k.do("REGISTER", "", "Expires: "+expires, contact, authorization(res, "REGISTER", k.target, user, password, "SHA-256", 1))
 	return p.status("REGISTER", 200)
 }
 

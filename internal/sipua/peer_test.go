@@ -16,6 +16,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/gobwas/ws/wsutil"
 )
 
 // patience is how long a test waits for something that must come.
@@ -27,6 +29,7 @@ type peer struct {
 	t    *testing.T
 	udp  *net.UDPConn
 	tcp  net.Conn
+	web  net.Conn
 	hub  *net.UDPAddr
 	addr string
 	got  chan msg
@@ -110,6 +113,9 @@ func readStream(r *bufio.Reader) (string, error) {
 }
 
 func (p *peer) transport() string {
+	if p.web != nil {
+		return "WS"
+	}
 	if p.tcp != nil {
 		return "TCP"
 	}
@@ -119,7 +125,9 @@ func (p *peer) transport() string {
 func (p *peer) send(m string) {
 	p.t.Helper()
 	var err error
-	if p.tcp != nil {
+	if p.web != nil {
+		err = wsutil.WriteClientText(p.web, []byte(m))
+	} else if p.tcp != nil {
 		_, err = p.tcp.Write([]byte(m))
 	} else {
 		_, err = p.udp.WriteToUDP([]byte(m), p.hub)
@@ -255,7 +263,11 @@ func (p *peer) answer(req msg, code int, tag, body string, headers ...string) st
 	for _, v := range req.hdrs("Via") {
 		fmt.Fprintf(&b, "Via: %s\r\n", v)
 	}
-	fmt.Fprintf(&b, "From: %s\r\nTo: %s\r\nCall-ID: %s\r\nCSeq: %s\r\nContact: <sip:phone@%s>\r\n", req.hdr("From"), to, req.hdr("Call-ID"), req.hdr("CSeq"), p.addr)
+	user := "phone"
+	if p.web != nil {
+		user = "rep1" // a browser has one Contact for everything
+	}
+	fmt.Fprintf(&b, "From: %s\r\nTo: %s\r\nCall-ID: %s\r\nCSeq: %s\r\nContact: <sip:%s@%s>\r\n", req.hdr("From"), to, req.hdr("Call-ID"), req.hdr("CSeq"), user, p.addr)
 	for _, h := range headers {
 		b.WriteString(h + "\r\n")
 	}
@@ -293,6 +305,9 @@ func (p *peer) talk(from, to string) *talk {
 }
 
 func (p *peer) hubAddr() string {
+	if p.web != nil {
+		return p.web.RemoteAddr().String()
+	}
 	if p.tcp != nil {
 		return p.tcp.RemoteAddr().String()
 	}

@@ -49,6 +49,9 @@ func (r *registrar) load(ctx context.Context) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, d := range ds {
+		if d.Transport == "ws" && d.Node == r.cfg.Node {
+			continue // its connection ended with the process that had it
+		}
 		r.m[d.Agent] = append(r.m[d.Agent], d)
 	}
 	return nil
@@ -97,6 +100,48 @@ func (r *registrar) expire() {
 	for _, d := range gone {
 		r.drop(d)
 	}
+}
+
+// lost drops the registrations made over a connection that is gone: a browser
+// cannot be reached but over one it makes (RFC 7118 §5.2).
+func (r *registrar) lost(transport, source string) {
+	var gone []queues.Device
+	r.mu.Lock()
+	for agent, ds := range r.m {
+		kept := ds[:0:0]
+		for _, d := range ds {
+			if d.Transport == transport && d.Source == source {
+				gone = append(gone, d)
+			} else {
+				kept = append(kept, d)
+			}
+		}
+		if len(kept) < len(ds) {
+			r.set(agent, kept)
+		}
+	}
+	r.mu.Unlock()
+	for _, d := range gone {
+		r.drop(d)
+	}
+}
+
+// webSource is where the browser registered last whose Contact has that user and
+// host, which are random and thus its own; "" if none is.
+func (r *registrar) webSource(user, host string) string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, ds := range r.m {
+		for _, d := range ds {
+			if d.Transport != "ws" {
+				continue
+			}
+			if u, _, ok := uriOf("<" + d.Contact + ">"); ok && u.User == user && u.Host == host {
+				return d.Source
+			}
+		}
+	}
+	return ""
 }
 
 // set replaces an agent's devices; mu is held.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/emiago/sipgo/sip"
@@ -22,6 +23,8 @@ import (
 // goroutines at once.
 type Config struct {
 	Listen []Interface
+	Web    Web
+	TLS    OutboundTLS
 	Realm  string // of the digests; the HA1s were made with it
 	// Digests are the algorithms asked for, best first; nil: SHA-256, then MD5.
 	// Old clients look at the first alone and know only MD5 (sipp 3.6, for one);
@@ -46,7 +49,10 @@ type Config struct {
 	// InvitesPerS bounds new calls over all sources (burst: twice that); beyond
 	// it 503 with Retry-After. 0: 500.
 	InvitesPerS float64
-	// PacketsPerS bounds datagrams of one source address, its burst is four
+	// RequestsPerS bounds REGISTER, OPTIONS and the like over all sources in the
+	// same way. 0: 1000.
+	RequestsPerS float64
+	// PacketsPerS bounds messages of one source address, its burst is four
 	// times that. 0: 2000.
 	PacketsPerS float64
 	// StopWait bounds how long Stop waits for BYEs to be answered. 0: 2 s.
@@ -80,7 +86,7 @@ type Server struct {
 	timers Timers
 	stats  *counters
 
-	tp        *sip.TransportLayer
+	tp        *transports
 	lanes     *lanes
 	tx        *transactions
 	legs      *legs
@@ -90,8 +96,12 @@ type Server struct {
 	sources   *buckets[ipKey]
 	invites   *buckets[struct{}]
 	trunkRate *buckets[string]
+	others    *buckets[struct{}] // requests outside dialogs other than INVITE
+	upgrades  *buckets[ipKey]    // WebSocket connections being made
 	refusals  *buckets[struct{}] // how many refusals are logged
+	web       atomic.Pointer[listener]
 
+	sockets   sync.Mutex // the sockets of listeners, which may be opened again
 	mu        sync.Mutex // Start and Stop
 	started   bool
 	stopped   bool
@@ -117,6 +127,9 @@ func New(cfg Config) *Server {
 	if cfg.InvitesPerS == 0 {
 		cfg.InvitesPerS = 500
 	}
+	if cfg.RequestsPerS == 0 {
+		cfg.RequestsPerS = 1000
+	}
 	if cfg.PacketsPerS == 0 {
 		cfg.PacketsPerS = 2000
 	}
@@ -133,7 +146,10 @@ func New(cfg Config) *Server {
 	s.invites = newBuckets[struct{}](cfg.InvitesPerS, 2*cfg.InvitesPerS, cfg.Now)
 	s.trunkRate = newBuckets[string](1, 1, cfg.Now)
 	s.refusals = newBuckets[struct{}](1, 10, cfg.Now)
-	s.tp = newTransport(s.filter, s.stats)
+	s.others = newBuckets[struct{}](cfg.RequestsPerS, 2*cfg.RequestsPerS, cfg.Now)
+	s.upgrades = newBuckets[ipKey](50, 300, cfg.Now)
+	s.tp = newTransports(s.stats, cfg.Log, cfg.Now)
+	s.tp.admit, s.tp.lost = s.passes, s.streamLost
 	s.tx = newTransactions(s.tp, s.lanes, slog.New(slog.DiscardHandler), s.stats, cfg.Now, s)
 	return s
 }
@@ -149,8 +165,12 @@ func (s *Server) Start(ctx context.Context) error {
 	if len(s.cfg.Listen) == 0 {
 		return errors.New("start SIP: no interface to listen on")
 	}
+	var err error
+	if s.tp.hello, err = s.cfg.TLS.load(s.certFailed); err != nil {
+		return err
+	}
 	for _, i := range s.cfg.Listen {
-		l, err := open(ctx, i)
+		l, err := open(ctx, i, s.certFailed)
 		if err != nil {
 			for _, l := range s.listeners {
 				l.close()
@@ -166,34 +186,17 @@ func (s *Server) Start(ctx context.Context) error {
 	}
 	s.started = true
 	for _, l := range s.listeners {
+		if l.udp != nil {
+			s.tp.addSocket(l.udp)
+		}
 		s.wg.Add(1)
-		go s.serve(l)
+		go s.serve(l) //nolint:contextcheck // outlives the start
 		s.cfg.Log.InfoContext(ctx, "listening for SIP", "transport", l.Transport, "addr", l.addr, "advertised", fmt.Sprintf("%s:%d", l.host, l.port))
 	}
 	s.wg.Go(func() { s.watches.run(s.quit) }) //nolint:contextcheck // outlives the start
+	s.web.Store(s.listeners[0].forWeb(s.cfg.Web))
 	s.wg.Add(1)
 	go s.tend() //nolint:contextcheck // outlives the start
-	return s.ready(ctx)
-}
-
-// ready waits until sipgo knows the UDP sockets as its own: a request sent before
-// would want to bind the address once more, and fail.
-func (s *Server) ready(ctx context.Context) error {
-	tick := time.NewTicker(time.Millisecond)
-	defer tick.Stop()
-	for _, l := range s.listeners {
-		for l.udp != nil {
-			if c, err := s.tp.GetConnection("udp", l.addr); err == nil {
-				_, _ = c.TryClose()
-				break
-			}
-			select {
-			case <-tick.C:
-			case <-ctx.Done():
-				return fmt.Errorf("start SIP on %s: %w", l.addr, ctx.Err())
-			}
-		}
-	}
 	return nil
 }
 
@@ -237,10 +240,12 @@ func (s *Server) Stop() {
 		}
 	}
 	close(s.quit)
+	s.sockets.Lock()
 	for _, l := range s.listeners {
 		l.close()
 	}
-	_ = s.tp.Close()
+	s.sockets.Unlock()
+	s.tp.close()
 	s.tx.close()
 	s.lanes.close()
 	s.wg.Wait()
@@ -265,18 +270,43 @@ func (s *Server) Addrs() []string {
 }
 
 // reroute sends a request over another way when the stream its peer used is
-// gone: to the remote target, which may accept a new one.
+// gone: a browser's next connection, else to the remote target, which may accept
+// a new one.
 func (s *Server) reroute(req *sip.Request, d *Dialog) {
-	if d.Flow.Transport == "udp" || len(d.Routes) > 0 {
+	if d.Flow.Transport == "udp" || len(d.Routes) > 0 || s.tp.stream(d.Flow.Transport, req.Destination()) != nil {
 		return
 	}
-	if c, err := s.tp.GetConnection(d.Flow.Transport, req.Destination()); err == nil {
-		_, _ = c.TryClose()
+	if d.Flow.Transport == "ws" {
+		if remote, err := s.webFlow(d); err == nil {
+			d.Flow.Remote = remote
+			req.SetDestination(remote)
+		}
 		return
 	}
 	if u, _, ok := uriOf("<" + d.Target + ">"); ok {
 		req.SetDestination(hostPort(&u, d.Flow.Transport))
 	}
+}
+
+// streamLost is told of every stream that ended.
+func (s *Server) streamLost(c *stream) {
+	if c.transport == "ws" {
+		s.registrar.lost(c.transport, c.peer.String())
+	}
+}
+
+func (s *Server) isStopping() bool {
+	select {
+	case <-s.stopping:
+		return true
+	default:
+		return false
+	}
+}
+
+// certFailed reports a certificate that cannot be used in place of the one before.
+func (s *Server) certFailed(err error) {
+	s.cfg.Log.Error("new certificate not usable, the one before stays", "err", err)
 }
 
 // capabilities are the headers of an answer to OPTIONS (RFC 3261 §11.2).

@@ -8,6 +8,8 @@ type counters struct {
 	invites, shed, unauthorised, refused, strays, watchdog        atomic.Int64
 	calls, dials, registered, authFailures, noAck                 atomic.Int64
 	notifies, notifiesFailed                                      atomic.Int64
+	keepAlives, streamsRefused, restarts                          atomic.Int64
+	handshakesFailed, webRefused                                  atomic.Int64
 }
 
 // Stats is a snapshot of what the SIP edge has done and holds.
@@ -29,6 +31,12 @@ type Stats struct {
 	Registered          int64 // REGISTERs that succeeded
 	Notifies            int64 // NOTIFYs sent for subscriptions
 	NotifiesFailed      int64 // of these, refused or not answered
+	KeepAlives          int64 // CRLFs and pongs received
+	StreamsRefused      int64 // connections closed at once: too many, or of one address
+	HandshakesFailed    int64 // TLS, in and out
+	WebRefused          int64 // WebSocket upgrades refused
+	Restarts            int64 // listeners that ended and were started again
+	Streams             int   // TCP, TLS and WebSocket connections open now
 
 	Legs, Bindings, Subscriptions          int // now
 	ServerTransactions, ClientTransactions int // now
@@ -41,6 +49,7 @@ func (s *Server) Stats() Stats {
 		Requests: c.requests.Load(), Responses: c.responses.Load(), Filtered: c.filtered.Load(), Unparsable: c.parseDropped.Load(),
 		LaneFull: c.laneFull.Load(), Panics: c.panics.Load(), Invites: c.invites.Load(), Shed: c.shed.Load(), Refused: c.refused.Load(),
 		Unauthorised: c.unauthorised.Load(), AuthFailures: c.authFailures.Load(), Strays: c.strays.Load(), Watchdog: c.watchdog.Load(),
+		KeepAlives: c.keepAlives.Load(), StreamsRefused: c.streamsRefused.Load(), Restarts: c.restarts.Load(), HandshakesFailed: c.handshakesFailed.Load(), WebRefused: c.webRefused.Load(), Streams: len(s.tp.open()),
 		NoAck: c.noAck.Load(), Calls: c.calls.Load(), Dials: c.dials.Load(), Registered: c.registered.Load(),
 	}
 	st.Notifies, st.NotifiesFailed = c.notifies.Load(), c.notifiesFailed.Load()

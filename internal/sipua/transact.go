@@ -16,7 +16,7 @@ import (
 // machines, with one lane per Call-ID instead of one goroutine per message. In
 // sipgo's own layer a CANCEL overtakes its INVITE and a 200 its 180.
 type transactions struct {
-	tp    *sip.TransportLayer
+	tp    *transports
 	lanes *lanes
 	log   *slog.Logger // for sipgo
 	stats *counters
@@ -32,7 +32,7 @@ type transactions struct {
 // the message's Call-ID.
 type core interface {
 	// admit decides in the socket's reader whether a new INVITE may enter at all.
-	admit(req *sip.Request) bool
+	admit(req *sip.Request, over sip.Connection) bool
 	request(req *sip.Request, tx *serverTx)
 	ack(req *sip.Request)
 	cancel(req *sip.Request, tx *serverTx)
@@ -60,14 +60,14 @@ type clientTx struct {
 	final  bool          // lane only
 }
 
-func newTransactions(tp *sip.TransportLayer, lanes *lanes, log *slog.Logger, stats *counters, now func() time.Time, c core) *transactions {
+func newTransactions(tp *transports, lanes *lanes, log *slog.Logger, stats *counters, now func() time.Time, c core) *transactions {
 	t := &transactions{tp: tp, lanes: lanes, log: log, stats: stats, now: now, core: c, server: map[string]*serverTx{}, client: map[string]*clientTx{}}
-	tp.OnMessage(t.arrived) // called by the socket's reader: in order of arrival
+	tp.message = t.arrived // called by the socket's reader: in order of arrival
 	return t
 }
 
 // arrived must not block the socket.
-func (t *transactions) arrived(m sip.Message) {
+func (t *transactions) arrived(m sip.Message, over sip.Connection) {
 	key := ""
 	if c := m.CallID(); c != nil {
 		key = c.Value()
@@ -79,10 +79,10 @@ func (t *transactions) arrived(m sip.Message) {
 		f = func() { t.response(m) }
 	case *sip.Request:
 		t.stats.requests.Add(1)
-		if m.IsInvite() && !t.known(m) && !t.core.admit(m) {
+		if !t.known(m) && !t.core.admit(m, over) {
 			return
 		}
-		f = func() { t.request(m) }
+		f = func() { t.request(m, over) }
 	default:
 		return
 	}
@@ -122,16 +122,16 @@ func (t *transactions) known(req *sip.Request) bool {
 	return ok
 }
 
-func (t *transactions) request(req *sip.Request) {
+func (t *transactions) request(req *sip.Request, over sip.Connection) {
 	normalise(&req.MessageData)
 	if bad := screen(req); bad != nil {
 		if !req.IsAck() && req.Via() != nil {
-			_ = t.reply(bad.response(req))
+			_ = t.reply(over, bad.response(req))
 		}
 		return
 	}
 	if req.IsCancel() {
-		t.cancelled(req)
+		t.cancelled(req, over)
 		return
 	}
 	key := serverKey(req, req.Method)
@@ -151,25 +151,20 @@ func (t *transactions) request(req *sip.Request) {
 		return
 	}
 	if bad := validate(req); bad != nil {
-		t.begin(key, req, func(tx *serverTx) { _ = tx.respond(bad.response(req)) })
+		t.begin(key, req, over, func(tx *serverTx) { _ = tx.respond(bad.response(req)) })
 		return
 	}
-	t.begin(key, req, func(tx *serverTx) { t.core.request(req, tx) })
+	t.begin(key, req, over, func(tx *serverTx) { t.core.request(req, tx) })
 }
 
 // begin makes the transaction of a new request and passes it on.
-func (t *transactions) begin(key string, req *sip.Request, f func(*serverTx)) {
-	conn, err := t.tp.GetConnection(req.Transport(), req.Source())
-	if err != nil {
-		return // the connection it came on is gone
-	}
+func (t *transactions) begin(key string, req *sip.Request, over sip.Connection, f func(*serverTx)) {
 	tx := &serverTx{
-		ServerTx: sip.NewServerTx(key, req, conn, t.log),
+		ServerTx: sip.NewServerTx(key, req, over, t.log),
 		req:      req, tag: newTag(), at: t.now(),
-		flow: Flow{Transport: sip.NetworkToLower(req.Transport()), Local: conn.LocalAddr().String(), Remote: req.Source()},
+		flow: Flow{Transport: sip.NetworkToLower(req.Transport()), Local: over.LocalAddr().String(), Remote: req.Source()},
 	}
 	if err := tx.Init(); err != nil {
-		_, _ = conn.TryClose()
 		return
 	}
 	t.mu.Lock()
@@ -189,15 +184,15 @@ func (t *transactions) forgetServer(key string) {
 
 // cancelled matches a CANCEL with its INVITE (RFC 3261 §9.2): 200 for itself,
 // whatever becomes of the other.
-func (t *transactions) cancelled(req *sip.Request) {
+func (t *transactions) cancelled(req *sip.Request, over sip.Connection) {
 	t.mu.Lock()
 	tx := t.server[serverKey(req, sip.INVITE)]
 	t.mu.Unlock()
 	if tx == nil {
-		_ = t.reply(newResponse(req, 481, "", newTag()))
+		_ = t.reply(over, newResponse(req, 481, "", newTag()))
 		return
 	}
-	_ = t.reply(newResponse(req, 200, "", tx.tag))
+	_ = t.reply(over, newResponse(req, 200, "", tx.tag))
 	if tx.final == 0 {
 		t.core.cancel(req, tx)
 	}
@@ -227,9 +222,9 @@ func (tx *serverTx) status(code int, headers ...sip.Header) {
 	_ = tx.respond(res)
 }
 
-// reply sends a response outside any transaction.
-func (t *transactions) reply(res *sip.Response) error {
-	if err := t.tp.WriteMsg(res); err != nil {
+// reply sends a response outside any transaction, the way its request came.
+func (t *transactions) reply(over sip.Connection, res *sip.Response) error {
+	if err := over.WriteMsg(res); err != nil {
 		return fmt.Errorf("send %d: %w", res.StatusCode, err)
 	}
 	return nil
@@ -297,7 +292,7 @@ func (t *transactions) send(req *sip.Request, handle func(*sip.Response, error))
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), dialTimeout)
 	defer cancel()
-	conn, err := t.tp.ClientRequestConnection(ctx, req)
+	conn, err := t.tp.connection(ctx, req)
 	if err != nil {
 		return nil, fmt.Errorf("send %s: %w", req.Method, err)
 	}
@@ -323,7 +318,7 @@ func (t *transactions) send(req *sip.Request, handle func(*sip.Response, error))
 
 // write sends a request without a transaction: the ACK of a 2xx.
 func (t *transactions) write(req *sip.Request) error {
-	if err := t.tp.WriteMsg(req); err != nil {
+	if err := t.tp.write(req); err != nil {
 		return fmt.Errorf("send %s: %w", req.Method, err)
 	}
 	return nil
