@@ -43,7 +43,8 @@ const (
 	Ringing      EventType = "call.ringing"
 	AnsweredBy   EventType = "call.answered" // by the system or a person, see Actor
 	Connected    EventType = "call.connected"
-	Parted       EventType = "call.parted" // a conversation ended while the caller stayed
+	Parted       EventType = "call.parted"      // a conversation ended while the caller stayed
+	Transferred  EventType = "call.transferred" // Data: {to, from_call or into_call}
 	Held         EventType = "call.held"
 	Resumed      EventType = "call.resumed"
 	Refused      EventType = "call.refused"

@@ -40,15 +40,17 @@ type Call struct {
 	picked   bool      // Answer was asked for
 	pickedFn []func()  // to do once the caller's leg is up
 
-	stay   *stay               // in a slot
-	line   *line               // in a queue
-	rounds map[*round]bool     // phones that ring
-	taking *taking             // a claim is being carried out
-	talk   *talk               // a conversation
-	aside  map[call.LegID]Leg  // legs that hear a last word before they are hung up
-	held   map[call.LegID]bool // who put the other on hold; both may
-	keys   map[call.LegID]keys // what reps have pressed
-	open   int                 // legs that have not ended
+	stay    *stay               // in a slot
+	line    *line               // in a queue
+	rounds  map[*round]bool     // phones that ring
+	taking  *taking             // a claim is being carried out
+	talk    *talk               // a conversation
+	handing *handover           // an attended transfer is under way, to this call or from it
+	loan    *loan               // a leg given up that the other call has not taken yet
+	aside   map[call.LegID]Leg  // legs that hear a last word before they are hung up
+	held    map[call.LegID]bool // who put the other on hold; both may
+	keys    map[call.LegID]keys // what reps have pressed
+	open    int                 // legs that have not ended
 
 	record     *crm.Record
 	connected  time.Time
@@ -142,6 +144,9 @@ func (c *Call) abort() {
 	}
 	if c.talk != nil {
 		legs = append(legs, c.talk.leg)
+	}
+	if c.loan != nil {
+		legs = append(legs, c.loan.leg)
 	}
 	if c.caller != nil {
 		legs = append(legs, c.caller)

@@ -46,7 +46,7 @@ type Party struct {
 }
 
 // LegEvent is what happens on a leg. A closed set.
-type LegEvent interface{ legEvent() }
+type LegEvent interface{ leg() Leg }
 
 // The events.
 type (
@@ -78,19 +78,20 @@ type (
 	// must be called once: with 200 when done, else with the status to report; the
 	// subscription (RFC 3515) outlives the leg.
 	LegReferred struct {
-		Leg    Leg
-		To     string // user part of the Refer-To URI: "700", "701", "+34…"
-		By     Party
-		Result func(status int, reason string)
+		Leg      Leg
+		To       string // user part of the Refer-To URI: "700", "701", "+34…"
+		Replaces Leg    // attended: the other party is to take this leg's place (RFC 3891), nil otherwise
+		By       Party
+		Result   func(status int, reason string)
 	}
 )
 
-func (LegRang) legEvent()     {}
-func (LegAnswered) legEvent() {}
-func (LegEnded) legEvent()    {}
-func (LegDigit) legEvent()    {}
-func (LegHeld) legEvent()     {}
-func (LegReferred) legEvent() {}
+func (e LegRang) leg() Leg     { return e.Leg }
+func (e LegAnswered) leg() Leg { return e.Leg }
+func (e LegEnded) leg() Leg    { return e.Leg }
+func (e LegDigit) leg() Leg    { return e.Leg }
+func (e LegHeld) leg() Leg     { return e.Leg }
+func (e LegReferred) leg() Leg { return e.Leg }
 
 // Media is a leg's audio. One thing at a time is sent to it: music, clips, or
 // what the partner says. Methods return at once.

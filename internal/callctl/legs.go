@@ -27,6 +27,9 @@ func (c *Call) leg(ev LegEvent) bool { return c.mb.post(func() { c.onLeg(ev) }) 
 
 // onLeg tells each leg's events to the part of the call it plays.
 func (c *Call) onLeg(ev LegEvent) {
+	if c.lent(ev) {
+		return
+	}
 	switch ev := ev.(type) {
 	case LegRang:
 		if r := c.roundOf(ev.Leg); r != nil {

@@ -197,11 +197,21 @@ func (p *phone) press(keys string) {
 
 func (p *phone) hold(on bool) { p.with(func() { p.emit(callctl.LegHeld{Leg: p, On: on}) }) }
 
-func (p *phone) refer(to string) *referral {
+func (p *phone) refer(to string) *referral { return p.referTo(to, nil) }
+
+// replaces asks that whom p talks to take the place of other, a leg of the same
+// phone: an attended transfer.
+func (p *phone) replaces(other *phone) *referral { return p.referTo("", other) }
+
+func (p *phone) referTo(to string, other *phone) *referral {
 	ref := &referral{to: to}
+	var place callctl.Leg
+	if other != nil {
+		place = other
+	}
 	p.with(func() {
 		p.refers = append(p.refers, ref)
-		p.emit(callctl.LegReferred{Leg: p, To: to, By: p.remote, Result: func(status int, _ string) {
+		p.emit(callctl.LegReferred{Leg: p, To: to, Replaces: place, By: p.remote, Result: func(status int, _ string) {
 			ref.mu.Lock()
 			defer ref.mu.Unlock()
 			ref.results = append(ref.results, status)

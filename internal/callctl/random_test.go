@@ -115,6 +115,18 @@ func (r *rig) randomDay(rnd *rand.Rand) {
 			}
 		},
 		func() {
+			p := pick(rep)
+			if p == nil {
+				return
+			}
+			if q := pick(func(q *phone) bool { return rep(q) && (q.name == p.name || rnd.IntN(20) == 0) }); q != p {
+				p.replaces(q)
+				if rnd.IntN(3) == 0 {
+					[]*phone{p, q}[rnd.IntN(2)].hangUp()
+				}
+			}
+		},
+		func() {
 			if p := pick(everybody); p != nil {
 				p.press([]string{"0", "#", "5"}[rnd.IntN(3)])
 			}

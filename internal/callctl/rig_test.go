@@ -391,6 +391,9 @@ func (r *rig) settled() {
 		}
 	}
 	r.eachParkEndsOnce()
+	if left := callctl.LegsOf(r.hub); left > 0 {
+		r.t.Errorf("%d legs still belong to a call", left)
+	}
 	unexpected := func(found, allowed []string, what string) {
 		for _, f := range found {
 			if !slices.ContainsFunc(allowed, func(a string) bool { return strings.Contains(f, a) }) {

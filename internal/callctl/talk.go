@@ -197,8 +197,12 @@ func (c *Call) parted(cause call.Cause) {
 	c.goOn()
 }
 
-// transferring tells whether a colleague is being rung at the rep's wish.
+// transferring tells whether somebody is to have the call at the rep's wish: a
+// colleague is being rung, or another call asked for its party.
 func (c *Call) transferring() bool {
+	if c.handing != nil {
+		return true
+	}
 	for r := range c.rounds {
 		if r.handOver != nil && !r.closed {
 			return true

@@ -18,6 +18,10 @@ func (c *Call) onReferred(ev LegReferred) {
 	}
 	c.facing(ev.Leg)
 	t := c.talk
+	if ev.Replaces != nil {
+		c.consulted(ev)
+		return
+	}
 	plan := c.hub.cfg.Plan()
 	if lot, slot, ok := plan.Place(ev.To); ok {
 		by := call.Actor{User: t.agent, Device: t.leg.Remote().Device, Via: "refer"}
@@ -73,17 +77,12 @@ func (c *Call) transfer(from *talk, ev LegReferred, agents []string, numbers []c
 			status = 500
 		}
 		ev.Result(status, string(why))
-		if !c.ended && c.talk == nil && c.stay == nil && !c.transferring() {
-			c.goOn()
-		}
+		c.deserted()
 	}
 	r.handOver = func() {
 		ev.Result(200, "OK")
 		if c.talk == from {
-			from.wrapUp = c.hub.cfg.WrapUp
-			c.endTalk(call.Normal)
-			c.aside[from.leg.ID()] = from.leg
-			from.leg.Hangup(call.Normal, "")
+			c.letGo().Hangup(call.Normal, "")
 		}
 	}
 	if len(agents) > 0 {

@@ -174,6 +174,7 @@ func (l *Leg) end(ev callctl.LegEnded) {
 		return
 	}
 	l.state = over
+	l.named()
 	if l.fresh != nil {
 		l.fresh.Stop()
 	}

@@ -26,7 +26,8 @@ func (l *Leg) referred(req *sip.Request, tx *serverTx) {
 	}
 	u, _, ok := uriOf(tos[0].Value())
 	to := userOf(&u)
-	if !ok || to == "" {
+	r, attended, understood := replacesIn(&u)
+	if !ok || to == "" || !understood {
 		tx.status(400)
 		return
 	}
@@ -46,9 +47,18 @@ func (l *Leg) referred(req *sip.Request, tx *serverTx) {
 		sub.event = fmt.Sprintf("refer;id=%d", req.CSeq().SeqNo) // RFC 3515 §2.4.6
 	}
 	sub.notify(100, "Trying", "active;expires=60")
-	l.emit(callctl.LegReferred{Leg: l, To: to, By: l.remote, Result: func(code int, reason string) {
+	ev := callctl.LegReferred{Leg: l, To: to, By: l.remote, Result: func(code int, reason string) {
 		l.do(func() { sub.notify(code, reason, "terminated;reason=noresource") })
-	}})
+	}}
+	if attended {
+		other, status := l.srv.names.find(r)
+		if other == nil {
+			sub.notify(status, "", "terminated;reason=noresource")
+			return
+		}
+		ev.Replaces = other
+	}
+	l.emit(ev)
 }
 
 // subscription is what a REFER leaves behind: it outlives the call, for it uses

@@ -90,6 +90,7 @@ type Server struct {
 	lanes     *lanes
 	tx        *transactions
 	legs      *legs
+	names     *names
 	registrar *registrar
 	watches   *watches
 	auth      *authenticator
@@ -139,6 +140,7 @@ func New(cfg Config) *Server {
 	s := &Server{cfg: cfg, timers: cfg.Timers.orDefault(), stats: &counters{}, quit: make(chan struct{}), stopping: make(chan struct{})}
 	s.lanes = newLanes(cfg.Log, 64, s.stats)
 	s.legs = newLegs()
+	s.names = newNames()
 	s.auth = newAuthenticator(cfg)
 	s.registrar = newRegistrar(cfg, s.stats)
 	s.watches = newWatches(cfg.Now, s.lanes)
@@ -212,6 +214,7 @@ func (s *Server) tend() {
 		case <-tick.C:
 			s.tx.watch(20 * time.Second)
 			s.registrar.expire()
+			s.names.forget(s.cfg.Now())
 			s.auth.forget()
 		}
 	}

@@ -113,6 +113,7 @@ func (l *Leg) progressed(res *sip.Response) {
 	l.state = ringing
 	// The dialog is early: requests of the peer within it find us (§12.1).
 	l.dialog.RemoteTag, _ = res.To().Params.Get("tag")
+	l.named()
 	early := l.early
 	if body := sdpOf(&res.MessageData); body != nil && !l.early && l.accept(body) == nil {
 		l.early = true
@@ -145,6 +146,7 @@ func (l *Leg) taken(res *sip.Response) {
 	}
 	l.dialog.asUAC(res)
 	l.state = confirmed
+	l.named()
 	if l.fresh != nil {
 		l.fresh.Stop()
 	}

@@ -174,6 +174,7 @@ func (l *Leg) pickUp(shown callctl.Party) {
 	l.timed(l.in.req, res)
 	describe(&res.MessageData, body)
 	l.state = accepted
+	l.named()
 	if err := l.in.respond(res); err != nil {
 		l.bye(call.Failed, "")
 		l.end(callctl.LegEnded{Leg: l, Cause: call.Failed})

@@ -1,0 +1,126 @@
+package sipua
+
+import (
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/emiago/sipgo/sip"
+)
+
+// replaces names a dialog of ours whose place something else is to take (RFC
+// 3891 §3). The tags are as we see them: to-tag is ours, from-tag the peer's.
+type replaces struct {
+	callID, local, remote string
+	earlyOnly             bool // not if it is answered already
+}
+
+// parseReplaces reads the value of a Replaces header.
+func parseReplaces(text string) (r replaces, ok bool) {
+	parts := strings.Split(text, ";")
+	r.callID = strings.TrimSpace(parts[0])
+	for _, p := range parts[1:] {
+		k, v, _ := strings.Cut(p, "=")
+		into := (*string)(nil)
+		switch strings.ToLower(strings.TrimSpace(k)) {
+		case "to-tag":
+			into = &r.local
+		case "from-tag":
+			into = &r.remote
+		case "early-only":
+			r.earlyOnly = true
+		}
+		if into != nil {
+			if *into != "" {
+				return r, false // RFC 3891 §6.1: each once
+			}
+			*into = strings.TrimSpace(v)
+		}
+	}
+	return r, r.callID != "" && r.local != "" && r.remote != ""
+}
+
+// replacesIn reads the Replaces inside a Refer-To, where it is escaped as any
+// header in a URI (RFC 3261 §19.1.1).
+func replacesIn(u *sip.Uri) (r replaces, present, ok bool) {
+	for _, h := range u.Headers {
+		if !strings.EqualFold(h.K, "replaces") {
+			continue
+		}
+		if present {
+			return r, true, false
+		}
+		present = true
+		text, err := url.PathUnescape(h.V)
+		if err != nil {
+			return r, true, false
+		}
+		if r, ok = parseReplaces(text); !ok {
+			return r, true, false
+		}
+	}
+	return r, present, ok || !present
+}
+
+// names finds dialogs by what others call them, also from outside their lane.
+type names struct {
+	mu    sync.Mutex
+	byTag map[string]name // by our tag
+}
+
+// name is a dialog as of the last change that matters here.
+type name struct {
+	leg            *Leg // nil once it has ended
+	callID, remote string
+	inbound        bool
+	state          state
+	ended          time.Time
+}
+
+// remembered is how long an ended dialog is known for one: as long as a
+// transaction may last (RFC 3261, 64·T1).
+const remembered = 32 * time.Second
+
+func newNames() *names { return &names{byTag: map[string]name{}} }
+
+// named notes who the leg's peer is and how far its call has come. Lane only.
+func (l *Leg) named() {
+	n := name{leg: l, callID: l.dialog.CallID, remote: l.dialog.RemoteTag, inbound: l.inbound, state: l.state}
+	if l.state == over {
+		n.leg, n.ended = nil, l.srv.cfg.Now()
+	}
+	g := l.srv.names
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.byTag[l.dialog.LocalTag] = n
+}
+
+// find is the leg that a Replaces means, or the status that says why there is none.
+func (g *names) find(r replaces) (l *Leg, status int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	n, ok := g.byTag[r.local]
+	switch {
+	case !ok || n.callID != r.callID || n.remote != r.remote:
+		return nil, 481
+	case n.leg == nil:
+		return nil, 603
+	case n.state >= accepted && r.earlyOnly:
+		return nil, 486
+	case n.state < accepted && n.inbound:
+		return nil, 481 // RFC 3891 §3: an early dialog only if we began it
+	}
+	return n.leg, 0
+}
+
+// forget drops those that ended long ago.
+func (g *names) forget(now time.Time) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for tag, n := range g.byTag {
+		if n.leg == nil && now.Sub(n.ended) > remembered {
+			delete(g.byTag, tag)
+		}
+	}
+}

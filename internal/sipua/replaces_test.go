@@ -1,0 +1,99 @@
+package sipua_test
+
+import (
+	"fmt"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/callyard/callyard/internal/call"
+	"github.com/callyard/callyard/internal/callctl"
+)
+
+// replaces names a dialog as whoever is to replace its peer must: by our tag,
+// then the peer's.
+func (k *talk) replaces(more string) string {
+	return fmt.Sprintf("%s;to-tag=%s;from-tag=%s%s", k.callID, k.toTag, k.fromTag, more)
+}
+
+// dialled is a call of ours to rep1's phone that is up.
+func (h *hub) dialled(p *peer) (*talk, *party) {
+	h.t.Helper()
+	leg := h.dial(callctl.Target{Agent: "rep1"}, callctl.Invitation{})[0]
+	inv := p.request("INVITE")
+	p.reply(inv, 200, "t"+unique(), offer())
+	event[callctl.LegAnswered](leg)
+	ack := p.request("ACK")
+	k := p.called(inv, "")
+	_, k.fromTag, _ = strings.Cut(ack.hdr("To"), ";tag=")
+	return k, leg
+}
+
+func TestReferWithReplaces(t *testing.T) {
+	// asked sends the REFER and is told what came of it at once, if anything did.
+	refer := func(k *talk, replaces string) {
+		k.do("REFER", "", "Refer-To: <sip:202@hub;user=phone?Subject=x&Replaces="+url.PathEscape(replaces)+">")
+	}
+	final := func(p *peer) string {
+		for {
+			n := p.request("NOTIFY")
+			p.reply(n, 200, "", "")
+			if !strings.HasPrefix(n.body(), "SIP/2.0 100") {
+				return n.body()[8:11]
+			}
+		}
+	}
+	t.Run("names the other leg, whatever is escaped", func(t *testing.T) {
+		h := start(t)
+		p := h.phone(t, "rep1", "pw1")
+		k, leg := h.dialled(p)
+		q, other := h.dialled(p)
+		k.do("REFER", "", "Refer-To: <sip:202@hub?Replaces="+strings.NewReplacer(";", "%3b", "=", "%3D").Replace(q.replaces(""))+">")
+		p.status("REFER", 202)
+		e := event[callctl.LegReferred](leg)
+		if e.Replaces != other.leg || e.To != "202" {
+			t.Errorf("%+v", e)
+		}
+		e.Result(200, "")
+		if s := final(p); s != "200" {
+			t.Error("told", s)
+		}
+	})
+	t.Run("481 when there is no such dialog, 603 when it has ended", func(t *testing.T) {
+		h := start(t)
+		p := h.phone(t, "rep1", "pw1")
+		k, leg := h.dialled(p)
+		q, other := h.dialled(p)
+		for _, wrong := range []string{"x" + q.replaces(""), q.replaces("x"), strings.Replace(q.replaces(""), "to-tag=", "to-tag=x", 1)} {
+			refer(k, wrong)
+			p.status("REFER", 202)
+			if s := final(p); s != "481" {
+				t.Errorf("%s: told %s", wrong, s)
+			}
+		}
+		other.leg.Hangup(call.Normal, "")
+		p.reply(p.request("BYE"), 200, "", "")
+		event[callctl.LegEnded](other)
+		refer(k, q.replaces(""))
+		p.status("REFER", 202)
+		if s := final(p); s != "603" {
+			t.Errorf("told %s", s)
+		}
+		leg.silent(20 * time.Millisecond)
+	})
+	t.Run("400 when it cannot be read", func(t *testing.T) {
+		h := start(t)
+		p := h.phone(t, "rep1", "pw1")
+		k, leg := h.dialled(p)
+		for _, bad := range []string{"a;to-tag=b", "a;from-tag=b", ";to-tag=a;from-tag=b", "a;to-tag=b;to-tag=c;from-tag=d", "%"} {
+			if bad == "%" {
+				k.do("REFER", "", "Refer-To: <sip:202@hub?Replaces=%zz>")
+			} else {
+				refer(k, bad)
+			}
+			p.status("REFER", 400)
+		}
+		leg.silent(20 * time.Millisecond)
+	})
+}
