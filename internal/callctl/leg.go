@@ -27,6 +27,10 @@ type Leg interface {
 	// confirmed by the ACK; media may flow before. shown is who the leg now talks
 	// to (P-Asserted-Identity in the 200); zero shows nothing.
 	Answer(shown Party)
+	// Connected tells the far end of a leg that is up whom it talks to from now on
+	// (UPDATE or re-INVITE with P-Asserted-Identity); the zero Party is somebody
+	// who is withheld. Nothing is sent when nothing has changed.
+	Connected(shown Party)
 	// Hangup ends the leg as its state demands: final response, CANCEL, BYE, or
 	// ACK and BYE for an answer that crosses. note, if set, goes into the Reason or
 	// Warning header ("parked call taken by ann at 10:02:11"). LegEnded follows, once.
@@ -63,6 +67,10 @@ type (
 		Cause  call.Cause
 		Status int  // the SIP status that said so, 0 for BYE
 		Remote bool // the far end did it
+		// Redirect is where a 3xx that was not followed sends the caller (user part
+		// of its best Contact): a number, or an extension. Whether a call goes there
+		// is for the call to decide.
+		Redirect string
 	}
 	// LegDigit: a key was pressed.
 	LegDigit struct {

@@ -107,6 +107,8 @@ func (p *phone) confirm() {
 	})
 }
 
+func (p *phone) Connected(shown callctl.Party) { p.with(func() { p.shown = shown }) }
+
 func (p *phone) Hangup(cause call.Cause, note string) {
 	p.with(func() {
 		if p.bomb {

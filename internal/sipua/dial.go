@@ -139,10 +139,11 @@ func (s *Server) outgoing(flow Flow, inv callctl.Invitation) *Leg {
 	if l.iface != nil {
 		flow.Local = l.iface.addr
 	}
+	l.key = randomHex(12)
 	shown := inv.Shown
 	shown.Name = first(inv.Display, shown.Name)
 	l.dialog = Dialog{
-		CallID: randomHex(12), LocalTag: newTag(), LocalURI: nameAddr(shown, s.host(l.iface)), LocalSeq: 1, InviteSeq: 1, Caller: true,
+		CallID: l.key, LocalTag: newTag(), LocalURI: nameAddr(shown, s.host(l.iface)), LocalSeq: 1, InviteSeq: 1, Caller: true,
 		Flow: flow, SDPID: uint64(now.UnixMicro()), Contact: contactUser(string(inv.Shown.Number)),
 	}
 	return l

@@ -42,6 +42,9 @@ type Dialog struct {
 	Allow      []string `json:"allow,omitempty"`   // methods the peer takes
 	InviteSeq  uint32   `json:"invite_seq"`        // CSeq of the INVITE that made it
 	Contact    string   `json:"contact,omitempty"` // user part of our Contact
+
+	SessionS  int  `json:"session_s,omitempty"` // session interval (RFC 4028), 0: none
+	Refresher bool `json:"refresher,omitempty"` // we refresh it
 }
 
 // asUAS fills the dialog that answering req makes (RFC 3261 §12.1.1).

@@ -73,7 +73,7 @@ func (s *Server) request(req *sip.Request, tx *serverTx) {
 	case sip.REFER:
 		tx.status(403) // only within a rep's call
 	default:
-		tx.status(481) // BYE, INFO, UPDATE belong to a dialog
+		tx.status(481) // BYE, INFO, PRACK, UPDATE belong to a dialog
 	}
 }
 

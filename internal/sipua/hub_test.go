@@ -177,6 +177,18 @@ func (ps *ports) last() *port {
 	return ps.all[len(ps.all)-1]
 }
 
+// stream waits for what was negotiated next.
+func (p *port) stream(t *testing.T) sdp.Stream {
+	t.Helper()
+	select {
+	case st := <-p.streams:
+		return st
+	case <-time.After(patience):
+		t.Fatal("nothing was negotiated")
+		return sdp.Stream{}
+	}
+}
+
 // left counts ports that are open.
 func (ps *ports) left() (n int) {
 	ps.mu.Lock()

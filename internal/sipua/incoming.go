@@ -3,7 +3,6 @@ package sipua
 import (
 	"errors"
 	"net/netip"
-	"strconv"
 	"strings"
 
 	"github.com/emiago/sipgo/sip"
@@ -74,11 +73,9 @@ func (s *Server) account(claimed, from string) (Account, bool) {
 // take makes the leg of an admitted INVITE and hands it over.
 func (s *Server) take(req *sip.Request, tx *serverTx, l *Leg, limit int) {
 	m := &req.MessageData
-	if header(m, "Session-Expires") != "" {
-		if length, _ := session(m); length > 0 && length < s.timers.MinSE {
-			tx.status(422, sip.NewHeader("Min-SE", strconv.Itoa(int(s.timers.MinSE.Seconds())))) // RFC 4028 §6
-			return
-		}
+	if h := s.tooBrief(m); h != nil {
+		tx.status(422, h) // RFC 4028 §6
+		return
 	}
 	iface := s.local(tx.flow)
 	if body := sdpOf(m); body != nil {
@@ -100,6 +97,7 @@ func (s *Server) take(req *sip.Request, tx *serverTx, l *Leg, limit int) {
 	l.id, l.srv, l.inbound, l.in, l.iface = call.LegID(call.NewID("leg", now)), s, true, tx, iface
 	l.dialog = Dialog{SDPID: uint64(now.UnixMicro()), Agent: l.agent != "", Contact: contactUser(userOf(&req.Recipient))}
 	l.dialog.asUAS(req, tx.tag, tx.flow)
+	l.key, l.reliable = l.dialog.CallID, reliability(req)
 	if !s.legs.add(l, limit) {
 		s.stats.shed.Add(1)
 		tx.status(503, retryAfter(5, 20))

@@ -32,6 +32,8 @@ func (l *Leg) receive(req *sip.Request, tx *serverTx) {
 		l.reinvited(req, tx)
 	case sip.UPDATE:
 		l.updated(req, tx)
+	case sip.PRACK:
+		l.pracked(req, tx)
 	case sip.INFO:
 		l.informed(req, tx)
 	case sip.OPTIONS:
@@ -63,9 +65,13 @@ func (l *Leg) reinvited(req *sip.Request, tx *serverTx) {
 		// RFC 3261 §14.2: the first INVITE is still unanswered.
 		tx.status(500, retryAfter(0, 10))
 		return
-	case l.state != confirmed || l.repeat != nil:
+	case l.state != confirmed || l.repeat != nil || l.contested():
 		// An INVITE of ours is pending, or our 2xx waits for its ACK: glare.
 		tx.status(491)
+		return
+	}
+	if h := l.srv.tooBrief(&req.MessageData); h != nil {
+		tx.status(422, h)
 		return
 	}
 	offers := false
@@ -94,29 +100,35 @@ func (l *Leg) reinvited(req *sip.Request, tx *serverTx) {
 	}
 }
 
-// updated serves an UPDATE (RFC 3311).
+// updated serves an UPDATE (RFC 3311 §5.2).
 func (l *Leg) updated(req *sip.Request, tx *serverTx) {
 	offer := sdpOf(&req.MessageData)
-	if offer == nil {
-		l.dialog.refresh(&req.MessageData)
-		res := l.okay(tx)
-		l.timed(req, res)
-		_ = tx.respond(res)
+	early := l.state < accepted
+	switch {
+	case !early && l.srv.tooBrief(&req.MessageData) != nil:
+		tx.status(422, l.srv.tooBrief(&req.MessageData))
+		return
+	case offer == nil:
+	case early && l.inbound && l.offered != nil && !l.agreed():
+		tx.status(500, retryAfter(0, 10)) // their offer in the INVITE is not answered yet
+		return
+	case early && !l.agreed(), l.contested(), l.repeat != nil && l.repeat.offers:
+		tx.status(491) // an offer of ours is not answered yet
 		return
 	}
-	if l.state != confirmed || (l.repeat != nil && l.repeat.offers) {
-		tx.status(491) // RFC 3311 §5.2: an offer is under way
-		return
-	}
-	body, err := l.answer(offer)
-	if err != nil {
-		tx.status(offerStatus(err))
-		return
+	res := l.okay(tx)
+	if offer != nil {
+		body, err := l.answer(offer)
+		if err != nil {
+			tx.status(offerStatus(err))
+			return
+		}
+		describe(&res.MessageData, body)
 	}
 	l.dialog.refresh(&req.MessageData)
-	res := l.okay(tx)
-	l.timed(req, res)
-	describe(&res.MessageData, body)
+	if !early {
+		l.timed(req, res)
+	}
 	_ = tx.respond(res)
 }
 

@@ -86,6 +86,13 @@ func (l *lanes) run(f func()) {
 	f()
 }
 
+// len counts the lanes with work in them.
+func (l *lanes) len() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.busy)
+}
+
 // close refuses new tasks and waits for those under way.
 func (l *lanes) close() {
 	l.mu.Lock()

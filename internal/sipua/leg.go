@@ -4,12 +4,12 @@ import (
 	"errors"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/emiago/sipgo/sip"
 
 	"github.com/callyard/callyard/internal/call"
 	"github.com/callyard/callyard/internal/callctl"
+	"github.com/callyard/callyard/internal/sipua/sdp"
 )
 
 // errEnded: the leg is over; nothing more is opened for it.
@@ -31,6 +31,7 @@ const (
 // owned by the lane of its Call-ID.
 type Leg struct {
 	id      call.LegID
+	key     string // Call-ID, the lane's name
 	srv     *Server
 	inbound bool
 	remote  callctl.Party
@@ -55,23 +56,39 @@ type Leg struct {
 	dialog Dialog
 	state  state
 	onHold bool
+	dir    sdp.Direction // ours, as negotiated
+	early  bool          // 183 with SDP went out or came in
+	fresh  alarm
 
-	in       *serverTx // the INVITE we answer
-	offered  []byte    // SDP of that INVITE, nil for a late offer
-	early    bool      // 183 with SDP went out or came in
+	// the INVITE we answer
+	in       *serverTx
+	offered  []byte    // its SDP, nil for a late offer
+	settled  bool      // offer and answer were exchanged reliably
+	reliable *reliable // nil: the caller knows no 100rel
+	later    func()    // the 200, which waits for a PRACK
 	repeat   *repeater // a 2xx of ours that waits for its ACK
 	byeLater func()    // BYE to be sent once that ACK came (RFC 3261 §15)
-	fresh    *time.Timer
-	session  *time.Timer // runs out unless the peer refreshes
 
-	out       *clientTx // the INVITE we sent
+	// the INVITE we sent
+	out       *clientTx
+	wish      wish
+	forks     map[string]*fork // early dialogs by the far end's tag
+	heard     string           // the fork whose description the port has
 	rang      bool
 	provision bool // a 1xx has come: a CANCEL may be sent
-	cancelled bool // CANCEL sent, or due at the first 1xx
+	cancelled bool // CANCEL due at the first 1xx
 	cancelWhy sip.Header
+	giveUp    alarm
+	acks      map[string]*sip.Request // our ACKs by ackKey, for repeated 2xx
+
+	// the dialog once it is up
 	lingering bool // a BYE is under way
-	acks      map[string]*sip.Request
-	giveUp    *time.Timer
+	proposed  *proposal
+	proposals []*proposal // to come
+	glare     alarm
+	expiry    alarm // the session runs out
+	refresh   alarm // our turn to refresh it
+	shownTo   callctl.Party
 	probing   bool
 	refers    int
 }
@@ -83,7 +100,7 @@ func (l *Leg) ID() call.LegID { return l.id }
 func (l *Leg) Remote() callctl.Party { return l.remote }
 
 // do runs f in the leg's lane.
-func (l *Leg) do(f func()) { l.srv.lanes.do(l.dialog.CallID, f) }
+func (l *Leg) do(f func()) { l.srv.lanes.do(l.key, f) }
 
 // Watch says who is told. post must not call Watch.
 func (l *Leg) Watch(post func(callctl.LegEvent) bool) {
@@ -143,6 +160,9 @@ func (l *Leg) Answer(shown callctl.Party) {
 	l.do(func() { l.pickUp(shown) })
 }
 
+// Connected tells the far end whom it talks to from now on.
+func (l *Leg) Connected(shown callctl.Party) { l.do(func() { l.connected(shown) }) }
+
 // Hangup ends the leg.
 func (l *Leg) Hangup(cause call.Cause, note string) { l.do(func() { l.hangup(cause, note) }) }
 
@@ -175,14 +195,19 @@ func (l *Leg) end(ev callctl.LegEnded) {
 	}
 	l.state = over
 	l.named()
-	if l.fresh != nil {
-		l.fresh.Stop()
-	}
-	l.stopSession()
+	l.fresh.stop()
+	l.untimed()
+	l.unreliable()
+	l.dropProposals()
 	l.closeMedia()
 	l.srv.legs.ended(l)
 	l.emit(ev)
-	if !l.lingering && l.repeat == nil && l.byeLater == nil && (l.out == nil || l.out.final) {
+	l.forget()
+}
+
+// forget takes the dialog out of the table once nothing more is to be said in it.
+func (l *Leg) forget() {
+	if l.state == over && !l.lingering && l.repeat == nil && l.byeLater == nil && l.proposed == nil && (l.out == nil || l.out.final) {
 		l.srv.legs.remove(l)
 	}
 }
@@ -197,12 +222,24 @@ func (l *Leg) bye(cause call.Cause, note string) {
 	l.lingering = true
 	_, err := l.srv.tx.send(req, func(res *sip.Response, err error) {
 		if err != nil || res.StatusCode >= 200 {
-			l.srv.legs.remove(l)
+			l.lingering = false
+			l.forget()
 		}
 	})
 	if err != nil {
-		l.srv.legs.remove(l)
+		l.lingering = false
+		l.forget()
 	}
+}
+
+// gone ends a leg whose peer no longer knows the dialog, or no longer answers
+// (RFC 3261 §12.2.1.2: a BYE all the same).
+func (l *Leg) gone(status int, note string) {
+	if l.state != confirmed {
+		return
+	}
+	l.bye(call.MediaTimeout, note)
+	l.end(callctl.LegEnded{Leg: l, Cause: call.MediaTimeout, Status: status, Remote: true})
 }
 
 // request makes an in-dialog request of the leg.
@@ -210,36 +247,6 @@ func (l *Leg) request(method sip.RequestMethod) *sip.Request {
 	req := l.dialog.request(method, l.iface, 0)
 	l.srv.reroute(req, &l.dialog)
 	return req
-}
-
-// probe asks a silent peer whether the call is still there (OPTIONS in the
-// dialog): one that knows nothing of it, or is gone, has ended it.
-func (l *Leg) probe() {
-	if l.state != confirmed || l.onHold || l.probing {
-		return
-	}
-	l.probing = true
-	gone := func(status int) {
-		if l.state == confirmed {
-			l.bye(call.MediaTimeout, "")
-			l.end(callctl.LegEnded{Leg: l, Cause: call.MediaTimeout, Status: status, Remote: true})
-		}
-	}
-	_, err := l.srv.tx.send(l.request(sip.OPTIONS), func(res *sip.Response, err error) {
-		switch {
-		case err != nil:
-			l.probing = false
-			gone(408)
-		case res.StatusCode == 481 || res.StatusCode == 408:
-			l.probing = false
-			gone(res.StatusCode)
-		case res.StatusCode >= 200:
-			l.probing = false
-		}
-	})
-	if err != nil {
-		gone(408)
-	}
 }
 
 // Dialog is the leg's dialog as it could be stored now, and whether it is

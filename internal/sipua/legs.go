@@ -86,7 +86,7 @@ func (g *legs) find(req *sip.Request, tag string) *Leg {
 	if l == nil || l.dialog.CallID != req.CallID().Value() {
 		return nil
 	}
-	if from, _ := req.From().Params.Get("tag"); from != l.dialog.RemoteTag {
+	if from, _ := req.From().Params.Get("tag"); from != l.dialog.RemoteTag && !l.turnTo(from) {
 		return nil
 	}
 	return l
@@ -106,4 +106,11 @@ func (g *legs) len() int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return len(g.alive)
+}
+
+// dialogs counts those that can be found.
+func (g *legs) dialogs() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return len(g.tags)
 }

@@ -76,6 +76,7 @@ func (l *Leg) showMedia() {
 
 // negotiated gives the port what was agreed. Lane only.
 func (l *Leg) negotiated(st sdp.Stream) {
+	l.dir, l.heard = st.Theirs().Mirror(), l.dialog.RemoteTag
 	l.dialog.Codec = st.Codec.Name
 	codec := st.Codec.Name
 	l.codec.Store(&codec)
@@ -119,6 +120,25 @@ func (l *Leg) local(p MediaPort) sdp.Local {
 func (l *Leg) offer(p MediaPort) []byte {
 	l.dialog.SDPVersion++
 	b := sdp.Offer(l.local(p))
+	l.dialog.SDP = string(b)
+	return b
+}
+
+// reoffer is an offer within the dialog: of these codecs, or with none of what is
+// in use, as the session is. A description that does not differ keeps its
+// version (RFC 3264 §8).
+func (l *Leg) reoffer(p MediaPort, codecs []string) []byte {
+	loc := l.local(p)
+	loc.Codecs, loc.Dir = codecs, l.dir
+	if codecs == nil {
+		loc.Codecs = []string{l.dialog.Codec}
+	}
+	b := sdp.Offer(loc)
+	if string(b) != l.dialog.SDP {
+		l.dialog.SDPVersion++
+		loc.Version = l.dialog.SDPVersion
+		b = sdp.Offer(loc)
+	}
 	l.dialog.SDP = string(b)
 	return b
 }

@@ -39,6 +39,7 @@ type Stats struct {
 	Streams             int   // TCP, TLS and WebSocket connections open now
 
 	Legs, Bindings, Subscriptions          int // now
+	Dialogs, Lanes                         int // now: dialogs in which something may still be said, Call-IDs with work waiting
 	ServerTransactions, ClientTransactions int // now
 }
 
@@ -54,6 +55,7 @@ func (s *Server) Stats() Stats {
 	}
 	st.Notifies, st.NotifiesFailed = c.notifies.Load(), c.notifiesFailed.Load()
 	st.Legs, st.Bindings, st.Subscriptions = s.legs.len(), s.registrar.len(), s.watches.len()
+	st.Dialogs, st.Lanes = s.legs.dialogs(), s.lanes.len()
 	st.ServerTransactions, st.ClientTransactions = s.tx.len()
 	return st
 }

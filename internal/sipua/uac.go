@@ -12,7 +12,8 @@ import (
 	"github.com/callyard/callyard/internal/callctl"
 )
 
-// invite sends the leg's INVITE to dest, for the Request-URI uri.
+// invite sends the leg's INVITE to dest, for the Request-URI uri. It may be sent
+// again, as another one with the same Call-ID and the next CSeq.
 func (l *Leg) invite(uri sip.Uri, dest string, inv callctl.Invitation) {
 	if l.state == over {
 		return // hung up before it began
@@ -24,6 +25,15 @@ func (l *Leg) invite(uri sip.Uri, dest string, inv callctl.Invitation) {
 		return
 	}
 	uri.Headers = nil
+	first := l.wish.tries == 0
+	l.wish.uri, l.wish.dest, l.wish.inv = uri, dest, inv
+	l.wish.tries++
+	l.wish.been = append(l.wish.been, uri.String())
+	if !first {
+		l.dialog.InviteSeq++
+		l.dialog.LocalSeq, l.dialog.RemoteTag, l.dialog.Routes, l.dialog.Target = l.dialog.InviteSeq, "", nil, uri.String()
+		l.forks, l.early, l.provision, l.state = nil, false, false, trying
+	}
 	req := sip.NewRequest(sip.INVITE, uri)
 	frame(req, l.iface, dest)
 	from, name, _ := uriOf(l.dialog.LocalURI)
@@ -36,9 +46,11 @@ func (l *Leg) invite(uri sip.Uri, dest string, inv callctl.Invitation) {
 	req.AppendHeader(l.iface.contact(l.dialog.Contact))
 	req.AppendHeader(allowHeader())
 	req.AppendHeader(supportedHeader())
+	l.ask(req)
 	for _, h := range presentation(inv, l.iface.host) {
 		req.AppendHeader(h)
 	}
+	l.shownTo = inv.Shown
 	describe(&req.MessageData, l.offer(p))
 	l.out, err = l.srv.tx.send(req, l.answered)
 	if err != nil {
@@ -46,14 +58,12 @@ func (l *Leg) invite(uri sip.Uri, dest string, inv callctl.Invitation) {
 		l.end(callctl.LegEnded{Leg: l, Cause: call.Unavailable, Status: 503})
 		return
 	}
-	if inv.Ring > 0 {
+	if first && inv.Ring > 0 {
 		// The phone stops by its Expires; this is for those that do not.
-		l.fresh = time.AfterFunc(inv.Ring+2*time.Second, func() {
-			l.do(func() {
-				if l.state < accepted {
-					l.hangup(call.NoAnswer, "")
-				}
-			})
+		l.fresh.set(l, inv.Ring+2*time.Second, func() {
+			if l.state < accepted {
+				l.hangup(call.NoAnswer, "")
+			}
 		})
 	}
 }
@@ -88,90 +98,87 @@ func (l *Leg) answered(res *sip.Response, err error) {
 	case res.StatusCode < 300:
 		l.taken(res)
 	default:
-		l.stopGiveUp()
-		l.end(callctl.LegEnded{Leg: l, Cause: causeOf(res.StatusCode, l.rang), Status: res.StatusCode, Remote: true})
-		l.srv.legs.remove(l)
+		l.refused(res)
 	}
 }
 
 // unanswered: no final response within the transaction's time.
 func (l *Leg) unanswered() {
-	l.stopGiveUp()
+	l.giveUp.stop()
 	l.end(callctl.LegEnded{Leg: l, Cause: call.Unavailable, Status: 408})
 	l.srv.legs.remove(l)
 }
 
-func (l *Leg) progressed(res *sip.Response) {
-	l.provision = true
-	if l.cancelled {
-		l.sendCancel()
-		return
-	}
-	if l.state == over || res.StatusCode == 100 {
-		return
-	}
-	l.state = ringing
-	// The dialog is early: requests of the peer within it find us (§12.1).
-	l.dialog.RemoteTag, _ = res.To().Params.Get("tag")
-	l.named()
-	early := l.early
-	if body := sdpOf(&res.MessageData); body != nil && !l.early && l.accept(body) == nil {
-		l.early = true
-	}
-	if !l.rang || early != l.early {
-		l.rang = true
-		l.emit(callctl.LegRang{Leg: l, Early: l.early})
-	}
-}
+func (l *Leg) rings() callctl.LegRang { return callctl.LegRang{Leg: l, Early: l.early} }
 
 // taken handles a 2xx: the first makes the dialog, its repetitions are
 // acknowledged again, and those of other branches of a fork, or of a call that
 // was given up, are acknowledged and ended (RFC 3261 §13.2.2.4).
 func (l *Leg) taken(res *sip.Response) {
 	tag, _ := res.To().Params.Get("tag")
-	if ack := l.acks[tag]; ack != nil {
+	if ack := l.acks[ackKey(tag, res.CSeq().SeqNo)]; ack != nil {
 		_ = l.srv.tx.write(ack)
 		return
 	}
-	l.stopGiveUp()
+	l.giveUp.stop()
 	if l.state == confirmed || l.state == over {
-		fork := l.dialog
-		fork.asUAC(res)
-		l.ackFor(&fork, tag)
-		l.endFork(&fork)
-		if l.state == over {
-			l.srv.legs.remove(l)
+		other := l.dialog
+		if f := l.forks[tag]; f != nil {
+			other = f.dialog
 		}
+		other.InviteSeq = res.CSeq().SeqNo
+		other.asUAC(res)
+		l.ackFor(&other, tag, other.InviteSeq)
+		l.endFork(&other)
+		l.forget()
 		return
 	}
+	f := l.forks[tag]
+	l.turnTo(tag)
 	l.dialog.asUAC(res)
 	l.state = confirmed
 	l.named()
-	if l.fresh != nil {
-		l.fresh.Stop()
-	}
-	l.ackFor(&l.dialog, tag)
-	body := sdpOf(&res.MessageData)
-	var err error
-	if body != nil || !l.early {
-		err = l.accept(body)
-	}
-	if err != nil {
+	l.fresh.stop()
+	l.ackFor(&l.dialog, tag, l.dialog.InviteSeq)
+	l.timedBy(res)
+	if err := l.answeredBy(f, res); err != nil {
 		l.bye(call.NotAcceptable, "")
 		l.end(callctl.LegEnded{Leg: l, Cause: call.NotAcceptable, Status: 488})
 		return
 	}
 	l.emit(callctl.LegAnswered{Leg: l})
+	l.proposeNext()
 }
 
-// ackFor acknowledges a 2xx in its dialog and keeps the ACK for repetitions.
-func (l *Leg) ackFor(d *Dialog, tag string) {
-	ack := d.request(sip.ACK, l.iface, d.InviteSeq)
-	l.srv.reroute(ack, d)
-	if l.acks == nil {
-		l.acks = map[string]*sip.Request{}
+// answeredBy takes the answer that a 2xx completes: its own, unless an early one
+// came reliably, after which no other counts (RFC 3261 §13.2.1), or it has none.
+func (l *Leg) answeredBy(f *fork, res *sip.Response) error {
+	body := sdpOf(&res.MessageData)
+	if f != nil && f.answer != nil && (f.settled || body == nil) {
+		if l.heard == l.dialog.RemoteTag {
+			return nil
+		}
+		body = f.answer // another branch of the fork was heard last
 	}
-	l.acks[tag] = ack
+	return l.accept(body)
+}
+
+// ackKey tells the 2xx of one INVITE and one branch from all others.
+func ackKey(tag string, seq uint32) string { return strconv.FormatUint(uint64(seq), 10) + " " + tag }
+
+// ackFor acknowledges a 2xx in its dialog and keeps the ACK for repetitions. The
+// CSeq is that of the INVITE, whatever was sent since.
+func (l *Leg) ackFor(d *Dialog, tag string, seq uint32) {
+	key := ackKey(tag, seq)
+	ack := l.acks[key]
+	if ack == nil {
+		ack = d.request(sip.ACK, l.iface, seq)
+		l.srv.reroute(ack, d)
+		if l.acks == nil || len(l.acks) > 2*mostForks {
+			l.acks = map[string]*sip.Request{} // long since heard
+		}
+		l.acks[key] = ack
+	}
 	_ = l.srv.tx.write(ack)
 }
 
@@ -191,19 +198,21 @@ func (l *Leg) cancel(cause call.Cause, note string) {
 	l.cancelled = true
 	l.cancelWhy = reasonHeader(cause, note)
 	out := l.out
-	l.giveUp = time.AfterFunc(l.srv.timers.GiveUp, func() { l.do(out.Terminate) })
+	l.giveUp.set(l, l.srv.timers.GiveUp, out.Terminate)
 	if l.provision {
 		l.sendCancel()
 	}
 }
 
-// sendCancel sends the CANCEL, once: same branch, same CSeq, no To tag.
+// sendCancel sends the CANCEL, once.
 func (l *Leg) sendCancel() {
-	if l.cancelWhy == nil && !l.cancelled {
-		return
-	}
 	l.cancelled = false
-	inv := l.out.req
+	_, _ = l.srv.tx.send(cancelOf(l.out.req, l.cancelWhy), func(*sip.Response, error) {})
+}
+
+// cancelOf is the CANCEL of an INVITE: same branch, same CSeq, same To (RFC 3261
+// §9.1).
+func cancelOf(inv *sip.Request, why sip.Header) *sip.Request {
 	req := sip.NewRequest(sip.CANCEL, inv.Recipient)
 	req.AppendHeader(sip.HeaderClone(inv.Via()))
 	mf := sip.MaxForwardsHeader(70)
@@ -215,21 +224,14 @@ func (l *Leg) sendCancel() {
 	req.AppendHeader(sip.HeaderClone(inv.To()))
 	req.AppendHeader(sip.HeaderClone(inv.CallID()))
 	req.AppendHeader(&sip.CSeqHeader{SeqNo: inv.CSeq().SeqNo, MethodName: sip.CANCEL})
-	if l.cancelWhy != nil {
-		req.AppendHeader(l.cancelWhy)
+	if why != nil {
+		req.AppendHeader(why)
 	}
 	req.SetBody(nil)
 	req.SetTransport(inv.Transport())
 	req.SetDestination(inv.Destination())
 	req.Laddr = inv.Laddr
-	_, _ = l.srv.tx.send(req, func(*sip.Response, error) {})
-}
-
-func (l *Leg) stopGiveUp() {
-	if l.giveUp != nil {
-		l.giveUp.Stop()
-		l.giveUp = nil
-	}
+	return req
 }
 
 // endStray acknowledges and ends a 2xx that no transaction waits for: a late

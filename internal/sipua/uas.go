@@ -13,39 +13,6 @@ import (
 	"github.com/callyard/callyard/internal/sipua/sdp"
 )
 
-// Timers are the times of RFC 3261 that this package keeps itself. The zero
-// value is the RFC's.
-type Timers struct {
-	T1       time.Duration // 500 ms
-	T2       time.Duration // 4 s
-	GiveUp   time.Duration // 64·T1: no ACK, no answer to a CANCEL
-	Refresh  time.Duration // 1 min: a provisional response again (§13.3.1.1)
-	MinSE    time.Duration // 90 s: the shortest session timer taken (RFC 4028 §4)
-	MinWatch time.Duration // 1 min: the shortest subscription (RFC 6665 §4.2.1.1)
-}
-
-func (t Timers) orDefault() Timers {
-	if t.T1 == 0 {
-		t.T1 = 500 * time.Millisecond
-	}
-	if t.T2 == 0 {
-		t.T2 = 4 * time.Second
-	}
-	if t.GiveUp == 0 {
-		t.GiveUp = 64 * t.T1
-	}
-	if t.Refresh == 0 {
-		t.Refresh = time.Minute
-	}
-	if t.MinSE == 0 {
-		t.MinSE = 90 * time.Second
-	}
-	if t.MinWatch == 0 {
-		t.MinWatch = time.Minute
-	}
-	return t
-}
-
 // repeater sends a 2xx again until its ACK comes (RFC 3261 §13.3.1.4): after T1,
 // 2·T1 … up to T2, on every transport, and gives up after 64·T1.
 type repeater struct {
@@ -54,7 +21,7 @@ type repeater struct {
 	seq    uint32 // CSeq of the INVITE
 	pause  time.Duration
 	until  time.Time
-	timer  *time.Timer
+	alarm  alarm
 	offers bool // the 2xx holds our offer, the ACK the answer
 }
 
@@ -64,13 +31,10 @@ func (l *Leg) repeatUntilAcked(tx *serverTx, res *sip.Response, offers bool) {
 	l.stopRepeat()
 	r := &repeater{tx: tx, res: res, seq: tx.req.CSeq().SeqNo, pause: l.srv.timers.T1, until: l.srv.cfg.Now().Add(l.srv.timers.GiveUp), offers: offers}
 	l.repeat = r
-	r.timer = time.AfterFunc(r.pause, func() { l.do(func() { l.again(r) }) })
+	r.alarm.set(l, r.pause, func() { l.again(r) })
 }
 
 func (l *Leg) again(r *repeater) {
-	if l.repeat != r {
-		return // acknowledged meanwhile
-	}
 	left := r.until.Sub(l.srv.cfg.Now())
 	if left <= 0 {
 		l.unacked()
@@ -78,7 +42,7 @@ func (l *Leg) again(r *repeater) {
 	}
 	_ = r.tx.respond(r.res)
 	r.pause = min(2*r.pause, l.srv.timers.T2)
-	r.timer.Reset(min(r.pause, left))
+	r.alarm.set(l, min(r.pause, left), func() { l.again(r) })
 }
 
 // unacked ends a dialog whose 2xx was never acknowledged (RFC 3261 §13.3.1.4).
@@ -96,7 +60,7 @@ func (l *Leg) unacked() {
 
 func (l *Leg) stopRepeat() {
 	if l.repeat != nil {
-		l.repeat.timer.Stop()
+		l.repeat.alarm.stop()
 		l.repeat = nil
 	}
 }
@@ -106,59 +70,87 @@ func (l *Leg) ring() {
 	if !l.inbound || l.state > ringing || l.early {
 		return
 	}
+	if l.reliable.always() && l.offered == nil {
+		// RFC 3261 §13.2.1: the first reliable response has to hold the offer.
+		l.progress()
+		return
+	}
 	l.state = ringing
-	l.provisional(l.response(180))
+	l.provisional(&provisional{res: l.response(180)})
 }
 
-// progress sends a 183 with our answer. Without an offer there is nothing to
-// answer yet, so it only rings.
+// progress sends a 183 with our answer, or our offer if the caller made none
+// and will answer it in a PRACK. Where neither is possible it only rings.
 func (l *Leg) progress() {
 	if !l.inbound || l.state > ringing || l.early {
 		return
 	}
-	if l.offered == nil {
+	p := &provisional{described: true}
+	var body []byte
+	var err error
+	switch {
+	case l.offered != nil:
+		body, err = l.answer(l.offered)
+	case l.reliable != nil:
+		var port MediaPort
+		p.offers = true
+		if port, err = l.openMedia(); err == nil {
+			body = l.offer(port)
+		}
+	default:
 		l.ring()
 		return
 	}
-	body, err := l.answer(l.offered)
 	if err != nil {
 		l.refuse(err)
 		return
 	}
 	l.state, l.early = ringing, true
-	res := l.response(183)
-	describe(&res.MessageData, body)
-	l.provisional(res)
+	p.res = l.response(183)
+	describe(&p.res.MessageData, body)
+	l.provisional(p)
 }
 
-func (l *Leg) provisional(res *sip.Response) {
-	_ = l.in.respond(res)
-	if l.fresh != nil {
-		l.fresh.Stop()
+// provisional sends a provisional response, reliably where the caller demands
+// it, or knows how and it matters; and another each minute.
+func (l *Leg) provisional(p *provisional) {
+	again := p
+	if l.reliable != nil && (p.described || l.reliable.must) {
+		l.reliably(p)
+		again = &provisional{res: l.response(p.res.StatusCode)} // said and heard: only a sign of life
+	} else {
+		_ = l.in.respond(p.res)
 	}
-	l.fresh = time.AfterFunc(l.srv.timers.Refresh, func() {
-		l.do(func() {
-			if l.state == ringing {
-				l.provisional(res)
-			}
-		})
+	l.fresh.set(l, l.srv.timers.Refresh, func() {
+		if l.state == ringing {
+			l.provisional(again)
+		}
 	})
 }
 
-// pickUp sends the 200.
+// pickUp sends the 200. It waits for the PRACK of a response with a description
+// (RFC 3262 §3).
 func (l *Leg) pickUp(shown callctl.Party) {
 	if !l.inbound || l.state > ringing {
 		return
 	}
+	if l.reliable.holds() {
+		l.later = func() { l.pickUp(shown) }
+		return
+	}
 	var body []byte
 	var err error
+	offers := false
 	switch {
+	case l.settled:
+		// RFC 3261 §13.2.1: offer and answer are done; another description would be a new offer.
 	case l.early:
-		body = []byte(l.dialog.SDP)
+		body, offers = []byte(l.dialog.SDP), l.offered == nil
 	case l.offered != nil:
 		body, err = l.answer(l.offered)
 	default:
 		var p MediaPort
+		offers = true
 		if p, err = l.openMedia(); err == nil {
 			body = l.offer(p)
 		}
@@ -172,15 +164,19 @@ func (l *Leg) pickUp(shown callctl.Party) {
 		res.AppendHeader(h)
 	}
 	l.timed(l.in.req, res)
-	describe(&res.MessageData, body)
-	l.state = accepted
+	if body != nil {
+		describe(&res.MessageData, body)
+	}
+	l.state, l.shownTo = accepted, shown
 	l.named()
+	l.fresh.stop()
+	l.unreliable()
 	if err := l.in.respond(res); err != nil {
 		l.bye(call.Failed, "")
 		l.end(callctl.LegEnded{Leg: l, Cause: call.Failed})
 		return
 	}
-	l.repeatUntilAcked(l.in, res, l.offered == nil)
+	l.repeatUntilAcked(l.in, res, offers)
 }
 
 // refuse answers an offer that cannot be used, or a port that cannot be had.
@@ -246,11 +242,9 @@ func (l *Leg) acked(req *sip.Request) {
 	}
 	if l.state == accepted {
 		l.state = confirmed
-		if l.fresh != nil {
-			l.fresh.Stop()
-		}
 		l.emit(callctl.LegAnswered{Leg: l})
 	}
+	l.proposeNext()
 }
 
 // response answers the leg's INVITE.

@@ -28,13 +28,13 @@ func (r *refusal) response(req *sip.Request) *sip.Response {
 }
 
 // allowed are the methods we serve.
-var allowed = []sip.RequestMethod{sip.INVITE, sip.ACK, sip.CANCEL, sip.BYE, sip.OPTIONS, sip.INFO, sip.UPDATE, sip.REFER, sip.REGISTER, sip.SUBSCRIBE}
+var allowed = []sip.RequestMethod{sip.INVITE, sip.ACK, sip.CANCEL, sip.BYE, sip.OPTIONS, sip.INFO, sip.UPDATE, sip.REFER, sip.REGISTER, sip.SUBSCRIBE, sip.PRACK}
 
 // recognised are those we know of and refuse by 405; others are 501.
-var recognised = []sip.RequestMethod{sip.NOTIFY, sip.MESSAGE, sip.PRACK, sip.PUBLISH}
+var recognised = []sip.RequestMethod{sip.NOTIFY, sip.MESSAGE, sip.PUBLISH}
 
 // supported are the option tags we claim. Claiming one means to keep it.
-var supported = []string{"norefersub"}
+var supported = []string{"norefersub", "timer", "100rel"}
 
 func allowHeader() sip.Header {
 	names := make([]string, len(allowed))
@@ -45,6 +45,13 @@ func allowHeader() sip.Header {
 }
 
 func supportedHeader() sip.Header { return sip.NewHeader("Supported", strings.Join(supported, ", ")) }
+
+// supportedWithin is what we claim in a request within a dialog: a re-INVITE of
+// ours is answered at once, so nobody need be sure of a provisional response.
+func supportedWithin() sip.Header {
+	within := slices.DeleteFunc(slices.Clone(supported), func(s string) bool { return s == "100rel" })
+	return sip.NewHeader("Supported", strings.Join(within, ", "))
+}
 
 // screen checks what must hold before a request can be given to a transaction.
 // The request may be anything that parsed.
