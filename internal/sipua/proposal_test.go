@@ -114,7 +114,7 @@ func TestReoffer(t *testing.T) {
 				var leg *party
 				if c.owner {
 					p = h.phone(t, "rep1", "pw1")
-					_, k, leg = h.dialled(p)
+					_, k, leg = h.rep1Talks(p)
 				} else {
 					p = udpPeer(t, h.udp)
 					k, leg = h.answeredCall(p)
@@ -229,7 +229,7 @@ func TestConnected(t *testing.T) {
 	t.Run("by UPDATE where it is taken, and only if it is news", func(t *testing.T) {
 		h := start(t)
 		p := h.phone(t, "rep1", "pw1")
-		_, _, leg := h.dialled(p, "Allow: INVITE, ACK, BYE, UPDATE")
+		_, _, leg := h.rep1Talks(p, "Allow: INVITE, ACK, BYE, UPDATE")
 		leg.leg.Connected(callctl.Party{Number: "+34600000001", Device: "what it was called as"})
 		p.quiet(30*time.Millisecond, func(m msg) bool { return m.method() != "" })
 		leg.leg.Connected(ana)
@@ -249,7 +249,7 @@ func TestConnected(t *testing.T) {
 	t.Run("by re-INVITE else, which leaves a hold as it is", func(t *testing.T) {
 		h := start(t)
 		p := h.phone(t, "rep1", "pw1")
-		_, k, leg := h.dialled(p)
+		_, k, leg := h.rep1Talks(p)
 		k.do("INVITE", offer("a=sendonly"))
 		p.status("INVITE", 200)
 		k.ack("")

@@ -128,7 +128,7 @@ func TestReliableProvisional(t *testing.T) {
 		h, p, k, leg := begin(t, "", "Supported: 100rel")
 		leg.leg.Early()
 		res := p.status("INVITE", 183)
-		if !strings.Contains(res.body(), "RTP/AVP 0 8 101") {
+		if !strings.Contains(res.body(), "RTP/AVP 0 8 9 101") {
 			t.Fatalf("%s", res.raw)
 		}
 		k.up(res)

@@ -27,8 +27,8 @@ func (h *hub) timed(p *peer, headers ...string) (*talk, *party, msg) {
 	return k, leg, res
 }
 
-// dialled is a call to rep1's phone that is up; answer are headers of its 200.
-func (h *hub) dialled(p *peer, answer ...string) (inv msg, k *talk, leg *party) {
+// rep1Talks is a call to rep1's phone that is up; answer are headers of its 200.
+func (h *hub) rep1Talks(p *peer, answer ...string) (inv msg, k *talk, leg *party) {
 	h.t.Helper()
 	leg = h.dial(callctl.Target{Agent: "rep1"}, callctl.Invitation{Shown: callctl.Party{Number: "+34600000001"}})[0]
 	inv = p.request("INVITE")
@@ -142,7 +142,7 @@ func TestSessionTimer(t *testing.T) {
 	t.Run("we ask for it, and the phone says who refreshes", func(t *testing.T) {
 		h := start(t)
 		p := h.phone(t, "rep1", "pw1")
-		inv, _, _ := h.dialled(p, "Session-Expires: 900;refresher=uac", "Require: timer")
+		inv, _, _ := h.rep1Talks(p, "Session-Expires: 900;refresher=uac", "Require: timer")
 		if inv.hdr("Session-Expires") != "1800" || inv.hdr("Min-SE") != "90" || !strings.Contains(inv.hdr("Supported"), "timer") {
 			t.Errorf("%s", inv.raw)
 		}
@@ -151,7 +151,7 @@ func TestSessionTimer(t *testing.T) {
 	t.Run("a phone that would refresh and does not is gone; a proxy may have lowered the interval", func(t *testing.T) {
 		h := start(t)
 		p := h.phone(t, "rep1", "pw1")
-		_, _, leg := h.dialled(p, "Session-Expires: 1;refresher=uas", "Require: timer")
+		_, _, leg := h.rep1Talks(p, "Session-Expires: 1;refresher=uas", "Require: timer")
 		p.reply(p.request("BYE"), 200, "", "")
 		leg.ends(call.MediaTimeout)
 	})
