@@ -25,6 +25,7 @@ create table calls (
   cause        text not null default '',
   talk_ms      bigint not null default 0,
   run          jsonb not null default '{}', -- the walk through the flow, for replay
+  legs         jsonb not null default '[]', -- how the audio of each leg was
   last_seq     int not null default 0
 );
 create index calls_by_start on calls (started_at desc, id);

@@ -45,5 +45,6 @@ type Closing struct {
 	AnsweredBy  string
 	Talked      time.Duration
 	Run         routing.Run
+	Heard       []Heard       // the legs that had audio
 	Activity    *crm.Activity // nil: nothing to log (an internal call)
 }

@@ -61,7 +61,8 @@ type Call struct {
 	expired    bool
 	lastLot    string // of the last stay
 	ended      bool
-	written    bool // the ledger is closed
+	heard      []Heard // legs that had audio, as they were when they or the call ended
+	written    bool    // the ledger is closed
 	cause      call.Cause
 	endedAt    time.Time
 }

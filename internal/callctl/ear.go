@@ -31,6 +31,7 @@ func (deaf) Music(string)                         {}
 func (deaf) Play(_ []Clip, done func(whole bool)) { go done(false) }
 func (deaf) Silence()                             {}
 func (deaf) Join(Media)                           {}
+func (deaf) Quality() Quality                     { return Quality{} }
 func (deaf) Record(string, time.Duration) (func() (time.Duration, error), error) {
 	return nil, errors.New("nothing is heard on a leg without audio")
 }

@@ -117,6 +117,8 @@ type Media interface {
 	// Record writes what the leg says to a WAV file until stop, which returns its
 	// length once the file is complete.
 	Record(path string, max time.Duration) (stop func() (time.Duration, error), err error)
+	// Quality is how the audio was until now. It can be asked for after the leg's end.
+	Quality() Quality
 }
 
 // Clip is a stored prompt, or digits to be read out.

@@ -38,6 +38,7 @@ func (c *Call) onLeg(ev LegEvent) {
 	case LegAnswered:
 		c.onAnswered(ev.Leg)
 	case LegEnded:
+		c.hear(ev.Leg)
 		c.disown(ev.Leg)
 		c.onEnded(ev)
 	case LegDigit:

@@ -122,9 +122,10 @@ func (c *Call) outcome(message bool) string {
 // write closes the ledger.
 func (c *Call) write(message bool) {
 	c.written = true
+	c.hearAll()
 	cl := Closing{
 		ID: c.id, At: c.endedAt, Cause: c.cause, Outcome: c.outcome(message), AnsweredAt: c.answered,
-		ConnectedAt: c.connected, AnsweredBy: c.answeredBy, Talked: c.talked, Run: c.walk,
+		ConnectedAt: c.connected, AnsweredBy: c.answeredBy, Talked: c.talked, Run: c.walk, Heard: c.heard,
 	}
 	if c.trunk != "" {
 		cl.Activity = c.activity(cl)

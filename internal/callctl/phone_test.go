@@ -130,7 +130,7 @@ func (p *phone) Hangup(cause call.Cause, note string) {
 func (p *phone) Media() callctl.Media {
 	p.r.audio.Lock()
 	defer p.r.audio.Unlock()
-	if !p.tape.open {
+	if !p.tape.open && !p.tape.shut {
 		return nil
 	}
 	return p.tape
@@ -272,10 +272,17 @@ type tape struct {
 	done    func(bool)
 	gen     int
 	heard   []string
+	shut    bool   // its leg has ended: it can be called, and does nothing
 	bomb    string // the method that panics, once
 }
 
 func (t *tape) set(what string, done func(bool)) int {
+	if t.shut {
+		if done != nil {
+			go done(false)
+		}
+		return t.gen
+	}
 	if t.done != nil {
 		go t.done(false)
 	}
@@ -341,9 +348,19 @@ func (t *tape) Join(with callctl.Media) {
 	defer t.r.audio.Unlock()
 	t.blow("join")
 	o := with.(*tape)
+	if t.shut || o.shut {
+		return
+	}
 	t.set("talk:"+o.owner, nil)
 	o.set("talk:"+t.owner, nil)
 	t.partner, o.partner = o, t
+}
+
+// Quality counts what the phone was made to hear: no two of a story are the same.
+func (t *tape) Quality() callctl.Quality {
+	t.r.audio.Lock()
+	defer t.r.audio.Unlock()
+	return callctl.Quality{Codec: "PCMU", Sent: uint64(len(t.heard)), MOS: 4.4}
 }
 
 func (t *tape) Record(string, time.Duration) (func() (time.Duration, error), error) {
@@ -361,7 +378,7 @@ func (t *tape) close() {
 	t.r.audio.Lock()
 	defer t.r.audio.Unlock()
 	t.set("", nil)
-	t.open = false
+	t.open, t.shut = false, true
 }
 
 func (p *phone) hears() string {

@@ -168,7 +168,10 @@ func closing(id call.ID) callctl.Closing {
 	return callctl.Closing{
 		ID: id, At: noon.Add(5 * time.Minute), Cause: call.Normal, Outcome: "answered",
 		AnsweredAt: noon.Add(time.Second), ConnectedAt: noon.Add(time.Minute), AnsweredBy: "ann", Talked: 4 * time.Minute,
-		Run:      routing.Run{Flow: "sales", Version: 3, Ended: true},
+		Run: routing.Run{Flow: "sales", Version: 3, Ended: true},
+		Heard: []callctl.Heard{{Leg: "leg_1", Agent: "ann", Quality: callctl.Quality{
+			Codec: "G722", Sent: 100, Received: 90, Lost: 10, LossPercent: 10, Jitter: 2345678, MOS: 3.9123, WorstMOS: 3.1,
+		}}},
 		Activity: &crm.Activity{Key: string(id), Outcome: "answered"},
 	}
 }
@@ -191,6 +194,9 @@ func TestEnd(t *testing.T) {
 		if r.Outcome != "answered" || r.Cause != call.Normal || r.AnsweredBy != "ann" || r.Talked != 4*time.Minute ||
 			r.EndedAt == nil || !r.EndedAt.Equal(c.At) || r.ConnectedAt == nil || !r.ConnectedAt.Equal(c.ConnectedAt) {
 			t.Errorf("row %+v", r)
+		}
+		if want := (callpg.Leg{ID: "leg_1", Agent: "ann", Codec: "G722", Sent: 100, Received: 90, Lost: 10, LossPercent: 10, JitterMS: 2.35, MOS: 3.91, WorstMOS: 3.1}); len(r.Legs) != 1 || r.Legs[0] != want {
+			t.Errorf("legs %+v", r.Legs)
 		}
 		if len(delivered) != 1 || delivered[0].Key != "call_1" {
 			t.Errorf("delivered %v", delivered)

@@ -32,10 +32,11 @@ type Row struct {
 	Outcome     string
 	Cause       call.Cause
 	Talked      time.Duration
+	Legs        []Leg // how their audio was; once the call has ended
 }
 
 const columns = `id, node, trunk, agent, from_number, from_name, to_number, flow, flow_version,
-	started_at, answered_at, connected_at, ended_at, answered_by, outcome, cause, talk_ms`
+	started_at, answered_at, connected_at, ended_at, answered_by, outcome, cause, talk_ms, legs`
 
 // stored is a Row as it comes from the table.
 type stored struct {

@@ -20,7 +20,7 @@ const (
 		with ended as (
 		  update calls set ended_at = $2, cause = $3, outcome = $4,
 		    answered_at = coalesce($5, answered_at), connected_at = coalesce($6, connected_at),
-		    answered_by = coalesce(nullif($7, ''), answered_by), talk_ms = $8, run = $9
+		    answered_by = coalesce(nullif($7, ''), answered_by), talk_ms = $8, run = $9, legs = $10
 		  where id = $1 and ended_at is null
 		  returning id)
 		select exists (select 1 from ended), exists (select 1 from calls where id = $1)`
@@ -65,7 +65,7 @@ func (b *Book) rows(ctx context.Context, tx *pg.Tx, lines []*line) error {
 			batch.Queue(beginCall, o.ID, o.Node, o.Trunk, o.Agent, o.From.Number, o.From.Name, o.To, o.Flow, o.Version, o.At)
 		}
 		if c := l.end; c != nil {
-			batch.Queue(endCall, c.ID, c.At, c.Cause, c.Outcome, known(c.AnsweredAt), known(c.ConnectedAt), c.AnsweredBy, c.Talked.Milliseconds(), l.run)
+			batch.Queue(endCall, c.ID, c.At, c.Cause, c.Outcome, known(c.AnsweredAt), known(c.ConnectedAt), c.AnsweredBy, c.Talked.Milliseconds(), l.run, legsOf(c.Heard))
 		}
 	}
 	if batch.Len() == 0 {

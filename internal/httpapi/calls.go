@@ -28,6 +28,26 @@ type Call struct {
 	Outcome     string      `json:"outcome"`
 	Cause       call.Cause  `json:"cause"`
 	Talked      int64       `json:"talked_ms"`
+	Legs        []Leg       `json:"legs" doc:"How the audio was; once the call has ended"`
+}
+
+// Leg is one party's audio in an ended call.
+type Leg struct {
+	ID          call.LegID `json:"id"`
+	Agent       string     `json:"agent" doc:"Empty for the caller, and for a number outside"`
+	Device      string     `json:"device"`
+	Codec       string     `json:"codec"`
+	Sent        uint64     `json:"sent" doc:"Packets to it"`
+	Received    uint64     `json:"received" doc:"Packets from it"`
+	Lost        uint64     `json:"lost" doc:"Packets of it that did not arrive"`
+	LossPercent float64    `json:"loss_percent"`
+	JitterMS    float64    `json:"jitter_ms" doc:"RFC 3550, the mean"`
+	RTTMS       float64    `json:"rtt_ms" doc:"0: it does not report (RTCP)"`
+	MOS         float64    `json:"mos" doc:"E-model, of what came from it: 1 to 4.5, the mean; 0 if nothing did"`
+	WorstMOS    float64    `json:"worst_mos" doc:"Of any five seconds"`
+	FarLoss     float64    `json:"far_loss_percent" doc:"Of what it was sent, by its own last report"`
+	FarJitterMS float64    `json:"far_jitter_ms"`
+	Transcoded  uint64     `json:"transcoded" doc:"Packets sent in another codec than they were said in"`
 }
 
 // Event is a fact about a call: a line of the ledger.
@@ -98,10 +118,15 @@ func (a *api) calls() {
 }
 
 func callOf(r callpg.Row) Call {
+	legs := make([]Leg, len(r.Legs))
+	for i, l := range r.Legs {
+		legs[i] = Leg(l)
+	}
 	return Call{
 		ID: r.ID, Node: r.Node, Trunk: r.Trunk, Agent: r.Agent, From: r.FromNumber, Name: r.FromName, To: r.ToNumber,
 		Flow: r.Flow, Version: r.FlowVersion, StartedAt: r.StartedAt, AnsweredAt: r.AnsweredAt, ConnectedAt: r.ConnectedAt,
 		EndedAt: r.EndedAt, AnsweredBy: r.AnsweredBy, Outcome: r.Outcome, Cause: r.Cause, Talked: r.Talked.Milliseconds(),
+		Legs: legs,
 	}
 }
 

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pion/rtcp"
+
 	"github.com/callyard/callyard/internal/callctl"
 )
 
@@ -213,9 +215,38 @@ func TestSilenceIsTold(t *testing.T) {
 	if !heard() {
 		t.Error("not told again")
 	}
-	p.SetRemote(ph.addr(), pcmu, RecvOnly, Options{})
-	c.advance(31 * time.Second)
-	if heard() {
-		t.Error("told of one that only listens")
+	for what, send := range map[string]func(){
+		"comfort noise": func() {
+			b := make([]byte, headerSize+1)
+			put(b, false, comfortNoise, ph.seq, ph.ts, ph.ssrc)
+			ph.send(b)
+		},
+		"a report": func() {
+			b, err := rtcp.Marshal([]rtcp.Packet{&rtcp.ReceiverReport{SSRC: ph.ssrc}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			ph.send(b)
+		},
+	} {
+		c.advance(25 * time.Second)
+		before := c.now()
+		send()
+		eventually(t, what, func() bool {
+			p.in.mu.Lock()
+			defer p.in.mu.Unlock()
+			return p.in.lastAt >= before.Sub(e.started)
+		})
+		c.advance(25 * time.Second)
+		if heard() {
+			t.Errorf("%s was not taken for life", what)
+		}
+	}
+	for _, dir := range []Direction{RecvOnly, Inactive} {
+		p.SetRemote(ph.addr(), pcmu, dir, Options{})
+		c.advance(61 * time.Second)
+		if heard() {
+			t.Errorf("told of one that is %s", dir)
+		}
 	}
 }

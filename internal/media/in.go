@@ -5,6 +5,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/callyard/callyard/internal/media/g711"
 )
 
 // inbound is the stream from the remote, touched by the reader, and by others to
@@ -14,6 +16,8 @@ type inbound struct {
 	latch  latch
 	keys   keyHearing
 	flow   flow
+	tally  tally
+	tones  *toneHearing // for a leg without telephone-event
 	peer   peerView
 	lastAt time.Duration // when the remote was last heard
 	told   bool          // that it is silent
@@ -56,11 +60,17 @@ func (p *Port) received(b []byte, from netip.AddrPort) {
 	}
 	in.lastAt, in.told = now, false
 	in.flow.count(h, now, r.codec.Clock, !event)
-	var key rune
-	if event {
+	var key, tones rune
+	switch {
+	case event:
 		key = in.keys.hear(h, b[h.start:h.end])
+	case r.inDTMF == 0 && h.pt == r.inPT:
+		tones = in.listen(r, b[h.start:h.end])
 	}
 	in.mu.Unlock()
+	if tones != 0 {
+		p.tell(tones) // the partner hears them as well
+	}
 
 	switch {
 	case key != 0:
@@ -83,12 +93,38 @@ func (p *Port) Press(key rune) {
 	}
 }
 
-// pressed passes a key on: to who asked, and to the partner, made anew there, as
-// its payload type and timestamps are its own.
-func (p *Port) pressed(key rune) {
+// listen finds a key in G.711 itself.
+func (in *inbound) listen(r *remote, payload []byte) rune {
+	if r.code != codeUlaw && r.code != codeAlaw {
+		return 0
+	}
+	if in.tones == nil {
+		in.tones = &toneHearing{}
+	}
+	decode := g711.DecodeUlaw
+	if r.code == codeAlaw {
+		decode = g711.DecodeAlaw
+	}
+	var key rune
+	for _, v := range payload {
+		if k := in.tones.hear(decode(v)); k != 0 {
+			key = k
+		}
+	}
+	return key
+}
+
+// tell tells who asked of a key.
+func (p *Port) tell(key rune) {
 	if f := p.digits.Load(); f != nil {
 		(*f)(key)
 	}
+}
+
+// pressed passes a key on: to who asked, and to the partner, made anew there, as
+// its payload type and timestamps are its own.
+func (p *Port) pressed(key rune) {
+	p.tell(key)
 	if to := p.sink.Load(); to != nil && to.to.feed.Load() == to.feed {
 		o := &to.to.out
 		o.mu.Lock()

@@ -28,7 +28,8 @@ type outbound struct {
 	tsOff    uint32
 	floor    uint16 // the source's first packet; what comes late from before is dropped
 
-	keys keying // digits being sent
+	keys  keying // digits being sent
+	noise byte   // level of the partner's comfort noise, 0 before any
 
 	packets, octets uint32
 	errors          uint64
@@ -103,6 +104,7 @@ func (p *Port) hush(f *feed, b []byte, h header, r *remote, to *destination, now
 	switch {
 	case o.closed || o.keys.sounding():
 	case r.codec.CN:
+		o.noise = b[h.start]
 		p.convey(f, b[h.start-headerSize:h.end], h, comfortNoise, r, to, now)
 	default:
 		o.from = nil

@@ -211,11 +211,13 @@ func (p *Port) Close() {
 // upkeep is called every 100 ms.
 func (p *Port) upkeep(now time.Duration) {
 	p.report(now)
+	p.fill(now)
 	r := p.remote.Load()
 	if r == nil || !r.dir.speaks() {
 		return
 	}
 	p.in.mu.Lock()
+	p.in.judge(r, now)
 	tell := !p.in.told && now-p.in.lastAt >= p.engine.cfg.Silence
 	p.in.told = p.in.told || tell
 	p.in.mu.Unlock()

@@ -105,6 +105,7 @@ func (p *Port) reported(b []byte, from netip.AddrPort) {
 		return
 	}
 	now := p.engine.now()
+	p.in.lastAt, p.in.told = now, false // it is there, if it says nothing else
 	for _, packet := range packets {
 		switch packet := packet.(type) {
 		case *rtcp.SenderReport:
@@ -159,11 +160,10 @@ func (p *Port) Stats() Stats {
 	p.in.mu.Lock()
 	defer p.in.mu.Unlock()
 	in := &p.in
-	units := func(v float64) time.Duration { return time.Duration(v / float64(r.codec.Clock) * float64(time.Second)) }
 	s.Codec = r.codec.Name
 	s.Received, s.Lost, s.LossPercent = in.flow.received, in.flow.lost(), in.flow.lossPercent()
-	s.Jitter, s.RTT = units(in.flow.jitter), in.peer.rtt
-	s.RemoteLoss, s.RemoteJitter = in.peer.loss, units(float64(in.peer.jitter))
+	s.Jitter, s.RTT = in.flow.jitterOf(r), in.peer.rtt
+	s.RemoteLoss, s.RemoteJitter = in.peer.loss, r.units(float64(in.peer.jitter))
 	s.Foreign, s.Invalid = in.foreign, in.invalid
 	if s.Received > 0 {
 		s.MOS = opinion(r.codec.Name, s.RTT, s.Jitter, r.codec.Ptime, s.LossPercent)

@@ -213,6 +213,7 @@ func (p *port) Music(string)                        {}
 func (p *port) Play(_ []callctl.Clip, _ func(bool)) {}
 func (p *port) Silence()                            {}
 func (p *port) Join(callctl.Media)                  {}
+func (p *port) Quality() callctl.Quality            { return callctl.Quality{} }
 func (p *port) Record(string, time.Duration) (func() (time.Duration, error), error) {
 	return nil, nil
 }
