@@ -11,6 +11,7 @@ create table lots (
   claim_ms     bigint not null,
   cool_down_ms bigint not null,            -- 0: off
   bounce_ms    bigint not null,            -- 0: off
+  reserve_ms   bigint not null,
   ladder       jsonb  not null,
   on_expired   text   not null,
   check (name <> '' and first_slot >= 1 and last_slot >= first_slot and max_park_ms > 0)
@@ -23,6 +24,9 @@ create table slots (
   slot     int  not null,
   park     text,                           -- who is in it
   freed_at timestamptz,                    -- when it was last left
+  held       text,                         -- the reservation that keeps others out, until held_until
+  held_until timestamptz,
+  held_doc   jsonb,                        -- what it says
   primary key (lot, slot)
 ) with (fillfactor = 50);
 

@@ -20,6 +20,7 @@ var Defaults = Lot{
 	Claim:    10 * time.Second,
 	CoolDown: 30 * time.Second,
 	Bounce:   5 * time.Second,
+	Reserve:  5 * time.Second,
 	Ladder: []Step{
 		{After: 45 * time.Second, Do: Remind, To: "parker", Repeat: 30 * time.Second},
 		{After: 60 * time.Second, Do: Recall, To: "parker", Ring: recallRings},
@@ -39,6 +40,7 @@ func (l Lot) WithDefaults() Lot {
 	set(&l.Claim, Defaults.Claim)
 	set(&l.CoolDown, Defaults.CoolDown)
 	set(&l.Bounce, Defaults.Bounce)
+	set(&l.Reserve, Defaults.Reserve)
 	if l.Ladder == nil {
 		l.Ladder = Defaults.Ladder
 	}
@@ -63,6 +65,7 @@ func (l Lot) Validate() error {
 	v.within("claim_s", l.Claim, 3*time.Second, 30*time.Second)
 	v.within("cool_down_s", max(0, l.CoolDown), 0, 300*time.Second)
 	v.within("bounce_s", max(0, l.Bounce), 0, 15*time.Second)
+	v.within("reserve_s", l.Reserve, 2*time.Second, 15*time.Second)
 	kind, arg, _ := strings.Cut(l.OnExpired, ":")
 	v.must(l.OnExpired == "hangup" || (kind == "voicemail" || kind == "queue") && arg != "",
 		"on_expired", `%q is none of "voicemail:<box>", "queue:<name>", "hangup"`, l.OnExpired)

@@ -39,6 +39,7 @@ func (p Park) RefusedFact(why error) call.Event {
 		already *AlreadyParkedError
 		lot     *UnknownLotError
 		slot    *UnknownSlotError
+		lapsed  *NotReservedError
 		reason  = "failed"
 	)
 	switch {
@@ -52,6 +53,8 @@ func (p Park) RefusedFact(why error) call.Event {
 		reason = "unknown_lot"
 	case errors.As(why, &slot):
 		reason = "unknown_slot"
+	case errors.As(why, &lapsed):
+		reason = "not_reserved"
 	}
 	return p.Fact(call.ParkRefused, p.ParkedAt, call.Actor{User: p.Parker, Via: p.Via}, map[string]any{"reason": reason})
 }

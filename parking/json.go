@@ -26,7 +26,8 @@ func (l Lot) MarshalJSON() ([]byte, error) {
 		Claim    float64 `json:"claim_s"`
 		CoolDown float64 `json:"cool_down_s"`
 		Bounce   float64 `json:"bounce_s"`
-	}{lotFields(l), seconds(l.MaxPark), seconds(l.Claim), seconds(l.CoolDown), seconds(l.Bounce)})
+		Reserve  float64 `json:"reserve_s"`
+	}{lotFields(l), seconds(l.MaxPark), seconds(l.Claim), seconds(l.CoolDown), seconds(l.Bounce), seconds(l.Reserve)})
 }
 
 // UnmarshalJSON reads durations as seconds, and no unknown keys. A cool-down or
@@ -40,6 +41,7 @@ func (l *Lot) UnmarshalJSON(b []byte) error {
 		Claim    *float64 `json:"claim_s"`
 		CoolDown *float64 `json:"cool_down_s"`
 		Bounce   *float64 `json:"bounce_s"`
+		Reserve  *float64 `json:"reserve_s"`
 	}{lotFields: (*lotFields)(l)}
 	if err := strict(b, &in); err != nil {
 		return fmt.Errorf("lot %q: %w", l.Name, err)
@@ -51,6 +53,7 @@ func (l *Lot) UnmarshalJSON(b []byte) error {
 	read(&l.Claim, in.Claim)
 	read(&l.CoolDown, in.CoolDown)
 	read(&l.Bounce, in.Bounce)
+	read(&l.Reserve, in.Reserve)
 	if in.CoolDown != nil && *in.CoolDown == 0 {
 		l.CoolDown = Off
 	}

@@ -18,6 +18,7 @@ type Lot struct {
 	Claim     time.Duration `json:"-"`          // how long a soft claim lasts; 10 s
 	CoolDown  time.Duration `json:"-"`          // a slot just freed is not handed out while others are free; 30 s
 	Bounce    time.Duration `json:"-"`          // a recalled parker who hangs up within it puts the call back; 5 s
+	Reserve   time.Duration `json:"-"`          // how long a slot is held for who has called the lot to park there; 5 s
 	Ladder    []Step        `json:"ladder"`     // for calls parked by people; a flow's park node brings its own
 	OnExpired string        `json:"on_expired"` // for calls parked by people: "voicemail:<box>", "queue:<name>" or "hangup"
 }

@@ -20,6 +20,7 @@ type Memory struct {
 	mu     sync.Mutex
 	lots   map[string]Lot
 	freed  map[slot]time.Time // when a slot was last in use
+	held   map[slot]Reservation
 	parks  map[string]*Park
 	live   map[string]*Park // those of parks that have not ended
 	jobs   map[string]job.Job
@@ -38,7 +39,7 @@ var _ Store = (*Memory)(nil)
 // NewMemory makes a store without lots.
 func NewMemory() *Memory {
 	return &Memory{
-		lots: map[string]Lot{}, freed: map[slot]time.Time{}, parks: map[string]*Park{}, live: map[string]*Park{},
+		lots: map[string]Lot{}, freed: map[slot]time.Time{}, held: map[slot]Reservation{}, parks: map[string]*Park{}, live: map[string]*Park{},
 		jobs: map[string]job.Job{}, over: map[call.ID]time.Time{}, seq: map[call.ID]int{},
 	}
 }
@@ -118,6 +119,14 @@ func (m *Memory) admit(p Park) (Park, error) {
 	if !ok {
 		return p, &UnknownLotError{p.Lot}
 	}
+	now := p.ParkedAt
+	if p.Reservation != "" {
+		r, ok := m.reservation(p.Reservation)
+		if !ok || r.Lot != p.Lot || !r.Until.After(now) {
+			return p, &NotReservedError{p.Reservation}
+		}
+		p = p.Into(r)
+	}
 	p, err := l.Admit(p)
 	if err != nil {
 		return p, err
@@ -132,10 +141,11 @@ func (m *Memory) admit(p Park) (Park, error) {
 		}
 	}
 	if p.Slot == 0 {
-		p.Slot = m.free(l, taken, p.ParkedAt)
+		p.Slot = m.free(l, taken, now)
 		if p.Slot == 0 {
 			return p, &FullError{l.Name}
 		}
+		delete(m.held, slot{l.Name, p.Slot}) // one that has lapsed
 		return p, nil
 	}
 	if p.Slot < l.First || p.Slot > l.Last {
@@ -144,6 +154,10 @@ func (m *Memory) admit(p Park) (Park, error) {
 	if by, ok := taken[p.Slot]; ok {
 		return p, &OccupiedError{Lot: l.Name, Slot: p.Slot, By: by}
 	}
+	if r, ok := m.heldAt(slot{l.Name, p.Slot}, now); ok && r.ID != p.Reservation {
+		return p, &OccupiedError{Lot: l.Name, Slot: p.Slot, For: r.By.User}
+	}
+	delete(m.held, slot{l.Name, p.Slot})
 	return p, nil
 }
 
@@ -152,6 +166,9 @@ func (m *Memory) free(l Lot, taken map[int]Park, now time.Time) int {
 	best, since := 0, time.Time{}
 	for n := l.First; n <= l.Last; n++ {
 		if _, ok := taken[n]; ok {
+			continue
+		}
+		if _, ok := m.heldAt(slot{l.Name, n}, now); ok {
 			continue
 		}
 		freed, used := m.freed[slot{l.Name, n}]

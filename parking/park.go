@@ -20,6 +20,8 @@ type Park struct {
 	Name   string // the caller's, if known
 	Note   string
 	Owner  string // the CRM record's owner, if known: an agent
+	// Reservation asks Put for the slot that it holds, and for its clock.
+	Reservation string
 
 	State    State
 	ParkedAt time.Time
@@ -77,6 +79,7 @@ type (
 		Lot  string
 		Slot int
 		By   Park
+		For  string // who it is reserved for, when nobody is in it
 	}
 	// NotParkedError: there is nothing (any more) to take. If somebody took it,
 	// Taken holds the park as it ended, or as it is claimed.
@@ -97,6 +100,9 @@ type (
 
 func (e *FullError) Error() string { return fmt.Sprintf("lot %s is full", e.Lot) }
 func (e *OccupiedError) Error() string {
+	if e.For != "" {
+		return fmt.Sprintf("slot %d of lot %s is reserved for %s", e.Slot, e.Lot, e.For)
+	}
 	return fmt.Sprintf("slot %d of lot %s holds a call of %s since %s", e.Slot, e.Lot, e.By.From.Masked(), e.By.ParkedAt.Format(time.TimeOnly))
 }
 

@@ -22,10 +22,20 @@ type Store interface {
 	// Put gives the call a slot: p.Slot, or when that is zero the next one, free
 	// and cool slots first. It fills in ID, State and Slot, notes park.parked and
 	// enqueues StepDue for the first step on the node of the call. The ladder is
-	// made whole (Climb); a nil ladder and a zero Deadline are the lot's.
+	// made whole (Climb); a nil ladder and a zero Deadline are the lot's. With
+	// p.Reservation it is that slot and that clock, or *NotReservedError.
 	// *FullError, *OccupiedError, *AlreadyParkedError, *UnknownLotError,
 	// *UnknownSlotError; a refusal is noted as park.refused.
 	Put(ctx context.Context, p Park) (Park, error)
+
+	// Reserve holds a slot, r.Slot or the next one, until r.Until (or as long as the
+	// lot says). It fills in ID and Slot and notes park.reserved. It need not
+	// survive a crash. *FullError, *OccupiedError, *UnknownLotError, *UnknownSlotError.
+	Reserve(ctx context.Context, r Reservation) (Reservation, error)
+	// Unreserve gives a slot up that nobody was parked in: it cools down, and
+	// park.reservation_lapsed is noted. Of a reservation that is over already
+	// nothing is said.
+	Unreserve(ctx context.Context, id, why string, at time.Time) error
 
 	// Claim takes a park softly for by, until now+lot.Claim: of any number of
 	// simultaneous claimers one succeeds, the others get *NotParkedError with who

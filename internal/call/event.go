@@ -59,6 +59,9 @@ const (
 	Recorded     EventType = "recording.stored"
 	VoicemailNew EventType = "voicemail.left"
 
+	ParkReserved          EventType = "park.reserved"           // a slot is held for who called the lot
+	ParkReservationLapsed EventType = "park.reservation_lapsed" // Data: {why}: nobody was parked there
+
 	ParkRequested  EventType = "park.requested"
 	ParkRefused    EventType = "park.refused"
 	Parked         EventType = "park.parked"

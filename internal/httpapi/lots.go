@@ -20,6 +20,7 @@ type Lot struct {
 	Claim     *float64 `json:"claim_s,omitempty" doc:"How long taking a call may last before it is anyone's again"`
 	CoolDown  *float64 `json:"cool_down_s,omitempty" doc:"A slot just freed is not handed out while others are free; 0 off"`
 	Bounce    *float64 `json:"bounce_s,omitempty" doc:"A recalled parker who hangs up within it puts the call back; 0 off"`
+	Reserve   *float64 `json:"reserve_s,omitempty" doc:"How long a slot is held for who has called the lot to park a caller there"`
 	Ladder    []Step   `json:"ladder,omitzero" doc:"Escalation of calls parked by people"`
 	OnExpired string   `json:"on_expired,omitempty" maxLength:"100" doc:"voicemail:<box>, queue:<name> or hangup"`
 	Slots     []Slot   `json:"slots,omitempty" readOnly:"true" doc:"What is in them now; left out of lists"`

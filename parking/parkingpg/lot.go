@@ -12,12 +12,12 @@ import (
 	"github.com/callyard/callyard/parking"
 )
 
-const lotColumns = `name, id, extension, first_slot, last_slot, music, max_park_ms, claim_ms, cool_down_ms, bounce_ms, ladder, on_expired`
+const lotColumns = `name, id, extension, first_slot, last_slot, music, max_park_ms, claim_ms, cool_down_ms, bounce_ms, reserve_ms, ladder, on_expired`
 
 func toLot(row pgx.CollectableRow) (l parking.Lot, err error) {
-	var maxPark, claim, coolDown, bounce int64
-	err = row.Scan(&l.Name, &l.ID, &l.Extension, &l.First, &l.Last, &l.Music, &maxPark, &claim, &coolDown, &bounce, &l.Ladder, &l.OnExpired)
-	l.MaxPark, l.Claim, l.CoolDown, l.Bounce = duration(maxPark), duration(claim), duration(coolDown), duration(bounce)
+	var maxPark, claim, coolDown, bounce, reserve int64
+	err = row.Scan(&l.Name, &l.ID, &l.Extension, &l.First, &l.Last, &l.Music, &maxPark, &claim, &coolDown, &bounce, &reserve, &l.Ladder, &l.OnExpired)
+	l.MaxPark, l.Claim, l.CoolDown, l.Bounce, l.Reserve = duration(maxPark), duration(claim), duration(coolDown), duration(bounce), duration(reserve)
 	return l, err
 }
 
@@ -69,13 +69,13 @@ func (s *Store) SaveLot(ctx context.Context, l parking.Lot) error {
 	id := l.ID // "" keeps what there is
 	l = l.WithDefaults()
 	err := s.db.In(ctx, func(tx *pg.Tx) error {
-		_, err := tx.Exec(ctx, `insert into lots (`+lotColumns+`) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
-			on conflict (name) do update set id = case when $13 = '' then lots.id else $13 end, extension = excluded.extension,
+		_, err := tx.Exec(ctx, `insert into lots (`+lotColumns+`) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+			on conflict (name) do update set id = case when $14 = '' then lots.id else $14 end, extension = excluded.extension,
 				first_slot = excluded.first_slot, last_slot = excluded.last_slot, music = excluded.music,
 				max_park_ms = excluded.max_park_ms, claim_ms = excluded.claim_ms, cool_down_ms = excluded.cool_down_ms,
-				bounce_ms = excluded.bounce_ms, ladder = excluded.ladder, on_expired = excluded.on_expired`,
+				bounce_ms = excluded.bounce_ms, reserve_ms = excluded.reserve_ms, ladder = excluded.ladder, on_expired = excluded.on_expired`,
 			l.Name, cmp.Or(id, "lot_"+l.Name), l.Extension, l.First, l.Last, l.Music,
-			ms(l.MaxPark), ms(l.Claim), ms(l.CoolDown), ms(l.Bounce), l.Ladder, l.OnExpired, id)
+			ms(l.MaxPark), ms(l.Claim), ms(l.CoolDown), ms(l.Bounce), ms(l.Reserve), l.Ladder, l.OnExpired, id)
 		if err != nil {
 			return err
 		}

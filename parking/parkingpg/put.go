@@ -14,7 +14,7 @@ import (
 // place takes a slot (%s finds it), writes the park into it and notes it: one
 // statement, so that nothing is locked while we think.
 const place = `with free as (%s),
-	taken as (update slots set park = $1 from free where slots.lot = $4 and slots.slot = free.slot returning slots.slot),
+	taken as (update slots set park = $1, held = null, held_until = null, held_doc = null from free where slots.lot = $4 and slots.slot = free.slot returning slots.slot),
 	put as (
 		insert into parks (id, call_id, node, lot, slot, parker, via, from_number, from_name, note, owner,
 			state, parked_at, deadline, ladder, next, next_at, job_id)
@@ -23,14 +23,16 @@ const place = `with free as (%s),
 	select slot, note($2, $11, 'park.parked', $17::jsonb || jsonb_build_object('slot', slot::text)) from put`
 
 // Slots that are free: the cool ones by number, then those that have cooled
-// longest. $18 is the cool-down in ms.
-const nextSlot = `select slot from slots where lot = $4 and park is null
+// longest. $18 is the cool-down in ms, $19 is now: $11 is when the caller began
+// to wait.
+const nextSlot = `select slot from slots where lot = $4 and park is null and (held is null or held_until <= $19)
 	order by coalesce(freed_at + $18 * interval '1 ms' > $11, false),
 		case when freed_at + $18 * interval '1 ms' > $11 then freed_at end, slot
 	limit 1 for update`
 
-// thatSlot is the one asked for, $18, if it is free.
-const thatSlot = `select slot from slots where lot = $4 and slot = $18 and park is null for update`
+// thatSlot is the one asked for, $18, if it is free, or held by the reservation $20.
+const thatSlot = `select slot from slots where lot = $4 and slot = $18 and park is null
+	and (held is null or held_until <= $19 or held = $20) for update`
 
 var (
 	placeNext    = fmt.Sprintf(place, nextSlot+` skip locked`)
@@ -79,6 +81,17 @@ func (s *Store) put(ctx context.Context, tx *pg.Tx, p parking.Park) (parking.Par
 	if err != nil {
 		return p, err
 	}
+	now := parking.Moment(p.ParkedAt)
+	if p.Reservation != "" {
+		r, ok, err := reservation(ctx, tx, p.Reservation)
+		if err != nil {
+			return p, err
+		}
+		if !ok || r.Lot != p.Lot || !r.Until.After(now) {
+			return p, &parking.NotReservedError{Reservation: p.Reservation}
+		}
+		p = p.Into(r)
+	}
 	if p, err = l.Admit(p); err != nil {
 		return p, err
 	}
@@ -99,9 +112,9 @@ func (s *Store) put(ctx context.Context, tx *pg.Tx, p parking.Park) (parking.Par
 	if err != nil {
 		return p, err
 	}
-	try := func(sql string, which any) (int, error) {
-		rows, err := tx.Query(ctx, sql, p.ID, string(p.Call), string(p.Node), p.Lot, p.Parker, p.Via, string(p.From), p.Name, p.Note, p.Owner,
-			p.ParkedAt, p.Deadline, p.Ladder, p.Next, p.NextAt, id, doc, which)
+	try := func(sql string, which ...any) (int, error) {
+		rows, err := tx.Query(ctx, sql, append([]any{p.ID, string(p.Call), string(p.Node), p.Lot, p.Parker, p.Via, string(p.From), p.Name, p.Note, p.Owner,
+			p.ParkedAt, p.Deadline, p.Ladder, p.Next, p.NextAt, id, doc}, which...)...)
 		if err != nil {
 			return 0, err
 		}
@@ -114,16 +127,16 @@ func (s *Store) put(ctx context.Context, tx *pg.Tx, p parking.Park) (parking.Par
 		return slots[0], nil
 	}
 	if p.Slot != 0 {
-		n, err := try(placeThere, p.Slot)
+		n, err := try(placeThere, p.Slot, now, p.Reservation)
 		if err == nil && n == 0 {
 			err = &parking.OccupiedError{Lot: p.Lot, Slot: p.Slot}
 		}
 		return p, err
 	}
-	n, err := try(placeNext, ms(l.CoolDown))
+	n, err := try(placeNext, ms(l.CoolDown), now)
 	if err == nil && n == 0 {
 		// Free slots may only have been locked by others who came to nothing.
-		n, err = try(placeWaiting, ms(l.CoolDown))
+		n, err = try(placeWaiting, ms(l.CoolDown), now)
 	}
 	if err == nil && n == 0 {
 		err = &parking.FullError{Lot: p.Lot}
@@ -140,14 +153,15 @@ func (s *Store) refusal(ctx context.Context, p parking.Park, err error) error {
 		occ  *parking.OccupiedError
 		nlot *parking.UnknownLotError
 		nslt *parking.UnknownSlotError
+		nrsv *parking.NotReservedError
 	)
 	switch v := violated(err); {
-	case errors.As(err, &full), errors.As(err, &nlot), errors.As(err, &nslt):
+	case errors.As(err, &full), errors.As(err, &nlot), errors.As(err, &nslt), errors.As(err, &nrsv):
 		return err
 	case errors.As(err, &occ), v == "parks_one_per_slot":
 		// Unknown again if it has just been freed: the caller may ask once more.
 		by, _, _ := s.one(ctx, s.db.Pool, `where lot = $1 and slot = $2 and ended_at is null`, p.Lot, p.Slot)
-		return &parking.OccupiedError{Lot: p.Lot, Slot: p.Slot, By: by}
+		return &parking.OccupiedError{Lot: p.Lot, Slot: p.Slot, By: by, For: s.heldFor(ctx, p.Lot, p.Slot, by)}
 	case v == "parks_one_per_call":
 		in, ok, _ := s.one(ctx, s.db.Pool, `where call_id = $1 and ended_at is null`, string(p.Call))
 		if !ok {

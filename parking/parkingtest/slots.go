@@ -15,7 +15,7 @@ var lots = []behaviour{
 	{"a lot is kept whole", func(t *testing.T, y *yard) {
 		want := parking.Lot{
 			ID: "lot_1", Name: "sales", Extension: "700", First: 701, Last: 705, Music: "jazz",
-			MaxPark: 90500 * time.Millisecond, Claim: 8 * time.Second, CoolDown: parking.Off, Bounce: 3 * time.Second,
+			MaxPark: 90500 * time.Millisecond, Claim: 8 * time.Second, CoolDown: parking.Off, Bounce: 3 * time.Second, Reserve: 7 * time.Second,
 			Ladder:    []parking.Step{{After: 10 * time.Second, Do: parking.Enqueue, Queue: "sales", Priority: "50", When: "true"}},
 			OnExpired: "queue:sales",
 		}

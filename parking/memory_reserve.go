@@ -1,0 +1,67 @@
+package parking
+
+import (
+	"context"
+	"time"
+)
+
+// Reserve implements Store.
+func (m *Memory) Reserve(_ context.Context, r Reservation) (Reservation, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	l, ok := m.lots[r.Lot]
+	if !ok {
+		return Reservation{}, &UnknownLotError{r.Lot}
+	}
+	r, err := r.Admit(l)
+	if err != nil {
+		return Reservation{}, err
+	}
+	taken := map[int]Park{}
+	for _, p := range m.live {
+		if p.Lot == r.Lot {
+			taken[p.Slot] = *p
+		}
+	}
+	if r.Slot == 0 {
+		if r.Slot = m.free(l, taken, r.At); r.Slot == 0 {
+			return Reservation{}, &FullError{l.Name}
+		}
+	} else if by, ok := taken[r.Slot]; ok {
+		return Reservation{}, &OccupiedError{Lot: l.Name, Slot: r.Slot, By: by}
+	} else if by, ok := m.heldAt(slot{l.Name, r.Slot}, r.At); ok {
+		return Reservation{}, &OccupiedError{Lot: l.Name, Slot: r.Slot, For: by.By.User}
+	}
+	m.held[slot{r.Lot, r.Slot}] = r
+	m.note(r.MadeFact())
+	return r, nil
+}
+
+// Unreserve implements Store.
+func (m *Memory) Unreserve(_ context.Context, id, why string, at time.Time) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r, ok := m.reservation(id)
+	if !ok {
+		return nil
+	}
+	delete(m.held, slot{r.Lot, r.Slot})
+	m.freed[slot{r.Lot, r.Slot}] = Moment(at)
+	m.note(r.LapsedFact(why, at))
+	return nil
+}
+
+func (m *Memory) reservation(id string) (Reservation, bool) {
+	for _, r := range m.held {
+		if r.ID == id {
+			return r, true
+		}
+	}
+	return Reservation{}, false
+}
+
+// heldAt is the reservation that keeps others out of a slot at a time.
+func (m *Memory) heldAt(s slot, now time.Time) (Reservation, bool) {
+	r, ok := m.held[s]
+	return r, ok && r.Until.After(now)
+}
