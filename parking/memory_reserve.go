@@ -65,3 +65,11 @@ func (m *Memory) heldAt(s slot, now time.Time) (Reservation, bool) {
 	r, ok := m.held[s]
 	return r, ok && r.Until.After(now)
 }
+
+// Held tells whether a slot is reserved, which a database would know.
+func (m *Memory) Held(lot string, n int, now time.Time) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	_, ok := m.heldAt(slot{lot, n}, now)
+	return ok
+}

@@ -2,6 +2,7 @@ package callctl
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/callyard/callyard/internal/call"
@@ -30,15 +31,19 @@ func (h *Hub) Incoming(in Incoming) {
 func (h *Hub) fromAgent(plan *Plan, in Incoming) {
 	if lot, slot, ok := plan.Slot(in.To); ok {
 		by := call.Actor{User: in.Agent, Device: in.From.Device, Via: "dial"}
+		reserve := func() bool { return false }
+		if h.talks(in.Agent) { // on hold at a phone that now calls the slot: they mean to park there
+			reserve = func() bool { h.book(in, lot, slot); return true }
+		}
 		if !h.spawn(func(ctx context.Context) {
-			h.retrieveWith(ctx, in.Leg, parking.Target{Lot: lot.Name, Slot: slot}, by)
+			h.retrieveWith(ctx, in.Leg, parking.Target{Lot: lot.Name, Slot: slot}, by, reserve)
 		}) {
 			refuse(in.Leg, call.Shutdown, "this node is stopping")
 		}
 		return
 	}
-	if _, _, ok := plan.Place(in.To); ok {
-		refuse(in.Leg, call.Forbidden, "to park, transfer a call to "+in.To+"; calling it parks nobody")
+	if lot, _, ok := plan.Place(in.To); ok {
+		h.book(in, lot, 0)
 		return
 	}
 	if a, ok := plan.Agent(in.To); ok {
@@ -58,11 +63,14 @@ func (h *Hub) fromAgent(plan *Plan, in Incoming) {
 
 // begin starts the goroutine of a call that runs a flow.
 func (h *Hub) begin(in Incoming, to call.Number, flow *routing.Flow) {
-	c := newCall(h, in, to, flow)
+	h.launch(newCall(h, in, to, flow), in.Leg)
+}
+
+func (h *Hub) launch(c *Call, l Leg) {
 	h.mu.Lock()
 	if h.stopping {
 		h.mu.Unlock()
-		refuse(in.Leg, call.Shutdown, "this node is stopping")
+		refuse(l, call.Shutdown, "this node is stopping")
 		return
 	}
 	h.calls[c.id] = c
@@ -74,10 +82,15 @@ func (h *Hub) begin(in Incoming, to call.Number, flow *routing.Flow) {
 // in the log, not on a display.
 const notNow = "not possible right now; the caller is still parked"
 
-// retrieveWith claims what is parked and hands the rep's leg to its call.
-func (h *Hub) retrieveWith(ctx context.Context, leg Leg, t parking.Target, by call.Actor) {
+// retrieveWith claims what is parked and hands the rep's leg to its call. Of a
+// slot that nobody has used lately, empty may make something else.
+func (h *Hub) retrieveWith(ctx context.Context, leg Leg, t parking.Target, by call.Actor, empty func() bool) {
 	park, err := h.cfg.Parking.Claim(ctx, t, by, time.Now())
 	if err != nil {
+		var nobody *parking.NotParkedError
+		if errors.As(err, &nobody) && nobody.Taken == nil && empty() {
+			return
+		}
 		if late(err) {
 			refuse(leg, call.Gone, err.Error())
 			return

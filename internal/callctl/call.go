@@ -46,6 +46,7 @@ type Call struct {
 	taking  *taking             // a claim is being carried out
 	talk    *talk               // a conversation
 	handing *handover           // an attended transfer is under way, to this call or from it
+	booking *booking            // a rep has called a lot to park somebody there
 	loan    *loan               // a leg given up that the other call has not taken yet
 	aside   map[call.LegID]Leg  // legs that hear a last word before they are hung up
 	held    map[call.LegID]bool // who put the other on hold; both may
@@ -182,6 +183,10 @@ func (c *Call) start() {
 		return c.hub.cfg.Book.Begin(ctx, o, facts...)
 	}})
 	c.own(c.caller)
+	if c.booking != nil {
+		c.reserveSlot()
+		return
+	}
 	c.startFlow()
 }
 

@@ -55,13 +55,21 @@ func (c *Call) consulted(ev LegReferred) {
 
 // give is the giver's part; mine is the rep's leg in the taker.
 func (c *Call) give(h *handover, taker *Call, mine Leg) {
-	if status, why := c.cannotGive(h); status != 0 {
+	check := c.cannotGive
+	if c.booking != nil {
+		check = c.cannotGiveSlot
+	}
+	if status, why := check(h); status != 0 {
 		if !taker.mb.post(func() { taker.notGiven(h, status, why) }) {
 			h.result(status, why)
 		}
 		if h.swapped {
 			c.deserted()
 		}
+		return
+	}
+	if c.booking != nil {
+		c.giveSlot(h, taker)
 		return
 	}
 	if c.talk != nil {

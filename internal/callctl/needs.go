@@ -13,6 +13,8 @@ import (
 // Parking is what live calls need of the parking store.
 type Parking interface {
 	Put(ctx context.Context, p parking.Park) (parking.Park, error)
+	Reserve(ctx context.Context, r parking.Reservation) (parking.Reservation, error)
+	Unreserve(ctx context.Context, id, why string, at time.Time) error
 	Claim(ctx context.Context, t parking.Target, by call.Actor, now time.Time) (parking.Park, error)
 	Extend(ctx context.Context, id string, epoch int, until time.Time) error
 	Release(ctx context.Context, id string, epoch int, why string, at time.Time) (parking.Park, error)

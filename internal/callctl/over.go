@@ -20,6 +20,7 @@ func (c *Call) over(cause call.Cause) {
 	kept := c.keepMessage()
 	talked := c.talk != nil
 	c.closeStay()
+	c.giveUpSlot("hung_up")
 	c.leaveLineQuietly(map[bool]string{true: "answered", false: "abandoned"}[talked], call.Actor{Via: "caller"})
 	if t := c.talk; t != nil {
 		c.endTalk(cause)
@@ -105,6 +106,10 @@ func (c *Call) hangupFlow() {
 // outcome is what came of the call, in one word.
 func (c *Call) outcome(message bool) string {
 	switch {
+	case c.booking != nil && (c.booking.used || c.handing != nil): // or on its way, and the rep has not waited
+		return "parked"
+	case c.booking != nil:
+		return "not_parked" // a rep thought better of it: nobody was waiting in this call
 	case !c.connected.IsZero():
 		return "answered"
 	case message || c.voicemail != "":

@@ -210,9 +210,9 @@ func TestSlotDial(t *testing.T) {
 			r.pass(time.Second)
 			cause, _ := rep.told()
 			r.is("slot", cause, call.Gone)
-			cause, _ = ext.told()
-			r.is("extension", cause, call.Forbidden)
+			r.is("the extension's number is read", ext.hasHeard("clip:parked-at+70"), true)
 			r.is("parked", r.parked(), 0)
+			ext.hangUp()
 		})
 	})
 	t.Run("an ACK that never comes does not stop others once the claim has lapsed", func(t *testing.T) {

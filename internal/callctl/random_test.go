@@ -93,6 +93,7 @@ func (r *rig) randomDay(rnd *rand.Rand) {
 		func() { r.dialsWith(one(), slot(), quirks) }, func() { r.dialsWith(one(), slot(), quirks) },
 		func() { r.dialsWith(one(), one(), quirks) },
 		func() { r.dialsWith(one(), outside, quirks) },
+		func() { r.dialsWith(one(), "700", quirks) },
 		func() {
 			if p := pick(everybody); p != nil {
 				p.hangUp()
@@ -157,7 +158,7 @@ func (r *rig) randomDay(rnd *rand.Rand) {
 		},
 		func() {
 			delay := time.Duration(rnd.IntN(1500)) * time.Millisecond
-			op := []string{"put", "claim", "end", "reserve", "join", "answer", "free", "release", "talk", "extend"}[rnd.IntN(10)]
+			op := []string{"put", "claim", "end", "book", "reserve", "join", "answer", "free", "release", "talk", "extend"}[rnd.IntN(11)]
 			r.db.set(func(d *database) { clear(d.slow); d.slow[op] = delay })
 		},
 		func() {

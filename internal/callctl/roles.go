@@ -56,6 +56,18 @@ func (c *Call) reps() []string {
 	return out
 }
 
+// talks tells whether an agent is in a conversation.
+func (h *Hub) talks(agent string) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, c := range h.calls {
+		if s := c.seen.Load(); s != nil && s.State == "talking" && slices.Contains(s.reps, agent) {
+			return true
+		}
+	}
+	return false
+}
+
 // stillTalking lets another call that an agent is in say so: the queues know of
 // one call of each agent, the latest, and have just been told that it is over.
 func (h *Hub) stillTalking(agent string, but *Call) {

@@ -111,25 +111,32 @@ func (c *Call) parkByTalker(lot string, slot int, via string, then func(parking.
 // parkTalk parks the caller out of a conversation. Until the slot is theirs the
 // two go on talking; a refusal leaves them together.
 func (c *Call) parkTalk(name string, slot int, by call.Actor, then func(parking.Park, error)) {
+	c.parkInto(parking.Park{Lot: name, Slot: slot}, by, then)
+}
+
+// parkInto is parkTalk for the lot, slot or reservation of p. The rep may have
+// hung up already.
+func (c *Call) parkInto(p parking.Park, by call.Actor, then func(parking.Park, error)) {
 	if then == nil {
 		then = func(parking.Park, error) {}
 	}
-	if c.stay != nil && c.talk.bounce == nil {
-		then(parking.Park{}, errors.New("the call is being parked already"))
+	recalled := c.talk != nil && c.talk.bounce != nil
+	if c.stay != nil && !recalled {
+		then(parking.Park{}, errParking)
 		return
 	}
-	if c.talk.bounce != nil {
+	if recalled {
 		c.spend()
 	}
-	lot, ok := c.hub.cfg.Plan().Lot(name)
+	lot, ok := c.hub.cfg.Plan().Lot(p.Lot)
 	if !ok {
-		err := &parking.UnknownLotError{Lot: name}
-		c.refusedPark(name, by, err)
+		err := &parking.UnknownLotError{Lot: p.Lot}
+		c.refusedPark(p.Lot, by, err)
 		then(parking.Park{}, err)
 		return
 	}
 	t := c.talk
-	p := parking.Park{Slot: slot, Parker: by.User, Via: by.Via, Owner: c.owner(), Ladder: parking.Climb(lot.Ladder, lot.MaxPark)}
+	p.Parker, p.Via, p.Owner, p.Ladder = by.User, by.Via, c.owner(), parking.Climb(lot.Ladder, lot.MaxPark)
 	c.put(p, lot, "", by, lot.MaxPark, func(p parking.Park, err error) {
 		then(p, err)
 		switch {
@@ -137,12 +144,12 @@ func (c *Call) parkTalk(name string, slot int, by call.Actor, then func(parking.
 		case err != nil && c.talk == nil:
 			c.comeBack(by.User, lot)
 		case err != nil:
-			if by.Via == "feature" && c.talk == t {
+			if by.Via == "feature" && c.talk == t && t != nil {
 				c.say(t.leg, "unavailable")
 			}
 		default:
-			t.wrapUp = 0
-			if c.talk == t {
+			if t != nil && c.talk == t {
+				t.wrapUp = 0
 				c.endTalk(call.Normal)
 				c.tell(t.leg, p)
 			}
@@ -173,12 +180,15 @@ func (c *Call) comeBack(agent string, lot parking.Lot) {
 func (c *Call) tell(l Leg, p parking.Park) {
 	c.aside[l.ID()] = l
 	m := l.Media()
-	if m == nil {
+	if m == nil || p.Reservation != "" { // they were told before
 		l.Hangup(call.Normal, "")
 		return
 	}
 	m.Play([]Clip{{Prompt: "parked-at"}, {Digits: strconv.Itoa(p.Slot)}}, func(bool) { l.Hangup(call.Normal, "") })
 }
+
+// errParking: one wish at a time.
+var errParking = errors.New("the call is being parked already")
 
 // put asks for the slot.
 func (c *Call) put(p parking.Park, lot parking.Lot, node string, by call.Actor, longest time.Duration, then func(parking.Park, error)) {
@@ -223,9 +233,10 @@ func denied(err error) bool {
 		already  *parking.AlreadyParkedError
 		lot      *parking.UnknownLotError
 		slot     *parking.UnknownSlotError
+		lapsed   *parking.NotReservedError
 	)
 	return errors.As(err, &full) || errors.As(err, &occupied) || errors.As(err, &already) ||
-		errors.As(err, &lot) || errors.As(err, &slot)
+		errors.As(err, &lot) || errors.As(err, &slot) || errors.As(err, &lapsed)
 }
 
 func (c *Call) refusedPark(lot string, by call.Actor, err error) {

@@ -86,6 +86,24 @@ func (s *lots) Put(ctx context.Context, p parking.Park) (parking.Park, error) {
 	return got, err
 }
 
+func (s *lots) Reserve(ctx context.Context, r parking.Reservation) (parking.Reservation, error) {
+	if err := s.db.enter(ctx, "book"); err != nil {
+		return parking.Reservation{}, err
+	}
+	got, err := s.Memory.Reserve(ctx, r)
+	if ctx.Err() != nil { // written, but too late for us to hear of it
+		return parking.Reservation{}, ctx.Err()
+	}
+	return got, err
+}
+
+func (s *lots) Unreserve(ctx context.Context, id, why string, at time.Time) error {
+	if err := s.db.enter(ctx, "unbook"); err != nil {
+		return err
+	}
+	return s.Memory.Unreserve(ctx, id, why, at)
+}
+
 func (s *lots) Claim(ctx context.Context, t parking.Target, by call.Actor, now time.Time) (parking.Park, error) {
 	if err := s.db.enter(ctx, "claim"); err != nil {
 		return parking.Park{}, err

@@ -12,6 +12,13 @@ import (
 // a slot parks; to a colleague or a number transfers. Whatever cannot be done
 // leaves the two together.
 func (c *Call) onReferred(ev LegReferred) {
+	if b := c.booking; b != nil && b.ours && !c.ended && ev.Replaces != nil {
+		// The phone names the calls the other way round: the slot is the same.
+		if taker := c.hub.owner(ev.Replaces); taker != nil && taker != c {
+			c.giveSlot(&handover{rep: ev.Replaces, agent: c.agent, result: ev.Result}, taker)
+			return
+		}
+	}
 	if c.ended || c.talk == nil || c.repOn(ev.Leg) == "" && ev.Leg != c.talk.leg {
 		ev.Result(603, "Nobody to transfer")
 		return
@@ -52,6 +59,7 @@ func parkStatus(err error) (int, string) {
 		full     *parking.FullError
 		occupied *parking.OccupiedError
 		unknown  *parking.UnknownLotError
+		lapsed   *parking.NotReservedError
 	)
 	switch {
 	case err == nil:
@@ -60,6 +68,10 @@ func parkStatus(err error) (int, string) {
 		return 486, err.Error()
 	case errors.As(err, &unknown):
 		return 404, err.Error()
+	case errors.As(err, &lapsed):
+		return 410, err.Error()
+	case errors.Is(err, errParking), errors.Is(err, ErrNotTalking):
+		return 491, err.Error()
 	}
 	return 500, "Not parked"
 }

@@ -113,8 +113,11 @@ func (s *Store) put(ctx context.Context, tx *pg.Tx, p parking.Park) (parking.Par
 		return p, err
 	}
 	try := func(sql string, which ...any) (int, error) {
-		rows, err := tx.Query(ctx, sql, append([]any{p.ID, string(p.Call), string(p.Node), p.Lot, p.Parker, p.Via, string(p.From), p.Name, p.Note, p.Owner,
-			p.ParkedAt, p.Deadline, p.Ladder, p.Next, p.NextAt, id, doc}, which...)...)
+		args := append([]any{
+			p.ID, string(p.Call), string(p.Node), p.Lot, p.Parker, p.Via, string(p.From), p.Name, p.Note, p.Owner,
+			p.ParkedAt, p.Deadline, p.Ladder, p.Next, p.NextAt, id, doc,
+		}, which...)
+		rows, err := tx.Query(ctx, sql, args...)
 		if err != nil {
 			return 0, err
 		}

@@ -83,3 +83,35 @@ func TestAttendedTransferThatFails(t *testing.T) {
 	k.rep.Hangup()
 	h.over(k.id, "answered")
 }
+
+// TestAttendedPark: the rep calls the lot, is told a slot, and sends the caller there.
+func TestAttendedPark(t *testing.T) {
+	t.Parallel()
+	h := start(t, "")
+	rep1, rep2 := h.rep("rep1", softphone.Manual), h.rep("rep2", softphone.Manual)
+	k := h.talks(h.callers(), rep1, callerHz)
+	hold(t, k.name, k.rep, true)
+	hears(t, "the caller on hold", k.caller, musicHz)
+	asked := time.Now()
+	lot := h.dialled(rep1, "rep1", "700")
+	booked := h.newCall()
+	hears(t, "rep1, once the number has been read", lot, musicHz)
+	r, err := k.rep.ReferReplacing(within(t, 10*time.Second), lot)
+	if err != nil || r.Status != 200 {
+		t.Fatalf("the final NOTIFY says %d %s: %v", r.Status, r.Reason, err)
+	}
+	p := h.onlyPark(k.id)
+	if p.Slot != 701 || p.Parker != "rep1" || p.ParkedAt.Sub(asked) > time.Second || time.Since(p.ParkedAt) < time.Second {
+		t.Errorf("parked by %q in %d at %s; the slot was asked for at %s", p.Parker, p.Slot, p.ParkedAt, asked)
+	}
+	hears(t, "the parked caller", k.caller, musicHz)
+	ends(t, "rep1", k.rep)
+	ends(t, "rep1's call to the lot", lot)
+	h.over(booked, "parked")
+
+	d := h.dialled(rep2, "rep2", "701")
+	hears(t, "the caller", k.caller, repHz["rep2"])
+	hears(t, "rep2", d, callerHz)
+	d.Hangup()
+	h.over(k.id, "answered")
+}
