@@ -1,11 +1,12 @@
-// Package wav reads and writes RIFF WAVE files of speech: 16-bit samples or
-// µ-law and A-law bytes.
+// Package wav reads RIFF WAVE files of speech and writes those of 16-bit samples
+// or µ-law bytes.
 package wav
 
 import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/callyard/callyard/internal/media/g711"
 )
@@ -13,13 +14,14 @@ import (
 // The WAVE format tags that are understood (RFC 2361).
 const (
 	formatPCM        = 1
+	formatFloat      = 3
 	formatAlaw       = 6
 	formatUlaw       = 7
 	formatExtensible = 0xfffe
 )
 
 // ErrFormat is a file that is no WAVE file, or one of a kind that is not read.
-var ErrFormat = errors.New("not a WAV file of 8- or 16-bit PCM, A-law or µ-law")
+var ErrFormat = errors.New("not a WAV file of PCM, 32-bit float, A-law or µ-law")
 
 // Audio is a decoded file: one channel, the average of those there were.
 type Audio struct {
@@ -75,6 +77,23 @@ func decode(b []byte, format, bits int) ([]int16, error) {
 		out := make([]int16, len(b)/2)
 		for i := range out {
 			out[i] = int16(binary.LittleEndian.Uint16(b[2*i:]))
+		}
+		return out, nil
+	case format == formatPCM && (bits == 24 || bits == 32): // as studios deliver; the low bits are noise on a telephone
+		width := bits / 8
+		out := make([]int16, len(b)/width)
+		for i := range out {
+			out[i] = int16(binary.LittleEndian.Uint16(b[(i+1)*width-2:]))
+		}
+		return out, nil
+	case format == formatFloat && bits == 32:
+		out := make([]int16, len(b)/4)
+		for i := range out {
+			v := float64(math.Float32frombits(binary.LittleEndian.Uint32(b[4*i:])))
+			if v != v { // NaN
+				v = 0
+			}
+			out[i] = int16(32767 * max(-1, min(1, v)))
 		}
 		return out, nil
 	case format == formatPCM && bits == 8: // unsigned, by the format's definition
