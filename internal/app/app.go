@@ -47,6 +47,7 @@ type App struct {
 
 	plan     *planner
 	lamps    *lamps.Board
+	sounds   *sounds
 	crms     []crm.Provider    // where calls are logged
 	hook     *webhook.Provider // nil: no webhook
 	metrics  *prometheus.Registry
@@ -76,7 +77,7 @@ func Start(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *App, er
 		}
 	}()
 	for _, part := range []func(context.Context) error{
-		a.openDatabase, a.openStores, a.startMedia, a.startCalls, a.startLamps, a.startJobs, a.startHTTP, a.startChecks,
+		a.openDatabase, a.openStores, a.startMedia, a.startSounds, a.startCalls, a.startLamps, a.startJobs, a.startHTTP, a.startChecks,
 	} {
 		if err := part(ctx); err != nil {
 			return nil, err

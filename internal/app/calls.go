@@ -94,7 +94,7 @@ func (a *App) startCalls(ctx context.Context) error {
 	})
 	hub = callctl.New(callctl.Config{
 		Node: call.NodeID(a.cfg.Node), Plan: a.plan.Plan, Book: a.Book, Parking: a.Lots, Lines: a.Agents,
-		Directory: a.dir, Dialer: a.SIP, Notify: a.notify, Voicemail: filepath.Join(a.cfg.DataDir, "voicemail"), WrapUp: a.cfg.WrapUp(),
+		Directory: a.dir, Dialer: a.SIP, Notify: a.notify, Speak: a.sounds.say, Voicemail: filepath.Join(a.cfg.DataDir, "voicemail"), WrapUp: a.cfg.WrapUp(),
 		Log: a.log.With("part", "calls"),
 	})
 	a.Hub = hub

@@ -31,10 +31,10 @@ type planner struct {
 	routes *routingpg.Store
 	log    *slog.Logger
 
-	loaded func() // is told of every new plan
+	loaded []func(context.Context) // are told of every new plan
 
 	plan atomic.Pointer[callctl.Plan]
-	mu   sync.Mutex // one load at a time, so that an older one does not win
+	mu     sync.Mutex // one load at a time, so that an older one does not win
 }
 
 // Plan is the plan as of now.
@@ -72,7 +72,9 @@ func (p *planner) Load(ctx context.Context) error {
 		return fmt.Errorf("read the configuration: %w", err)
 	}
 	p.plan.Store(plan)
-	p.loaded()
+	for _, tell := range p.loaded {
+		tell(ctx)
+	}
 	return nil
 }
 

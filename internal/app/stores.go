@@ -13,6 +13,7 @@ import (
 	"github.com/callyard/callyard/internal/call"
 	"github.com/callyard/callyard/internal/callpg"
 	"github.com/callyard/callyard/internal/pg"
+	"github.com/callyard/callyard/internal/promptpg"
 	"github.com/callyard/callyard/internal/setup"
 	"github.com/callyard/callyard/parking/parkingpg"
 	"github.com/callyard/callyard/queues/queuespg"
@@ -37,7 +38,8 @@ func (a *App) openStores(ctx context.Context) error {
 	a.Lots, a.Agents, a.Routes = parkingpg.New(a.DB), queuespg.New(a.DB), routingpg.New(a.DB)
 	a.plan = &planner{db: a.DB, lots: a.Lots, agents: a.Agents, routes: a.Routes, log: a.log.With("part", "plan")}
 	a.newLamps()
-	a.plan.loaded = a.lamps.Touch
+	a.plan.loaded = append(a.plan.loaded, func(context.Context) { a.lamps.Touch() })
+	a.sounds = newSounds(promptpg.New(a.DB), a.cfg.TTS.Command, a.cfg.DataDir)
 	a.dir = crm.NewDirectory(providers[0], nil, crm.DirectoryOptions{Now: time.Now, Log: a.log.With("part", "crm")})
 	a.onStop("directory", func(context.Context) error { a.dir.Close(); return nil })
 	if err := a.tidyUp(ctx); err != nil {

@@ -56,6 +56,7 @@ const (
 	DialResult   EventType = "dial.result"
 	CRMLookedUp  EventType = "crm.looked_up"
 	Notified     EventType = "notify.queued"
+	NotSpoken    EventType = "speech.failed"
 	Recorded     EventType = "recording.stored"
 	VoicemailNew EventType = "voicemail.left"
 

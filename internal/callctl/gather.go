@@ -22,6 +22,13 @@ const brokenOff = time.Second
 
 // play plays a prompt; a digit may cut it short.
 func (c *Call) play(cmd routing.Play) {
+	if cmd.Prompt == "" && cmd.Say != "" {
+		c.spoken(cmd.Say, cmd.Lang, func(prompt string) {
+			cmd.Prompt, cmd.Say = prompt, ""
+			c.play(cmd)
+		})
+		return
+	}
 	gen := c.wait.gen
 	done := func() {
 		if c.wait.gen == gen && !c.ended {
@@ -55,6 +62,13 @@ func clips(prompts ...string) []Clip {
 // gather plays a prompt and collects digits. The clock to the first digit
 // starts when the prompt has ended.
 func (c *Call) gather(cmd routing.Gather) {
+	if cmd.Prompt == "" && cmd.Say != "" {
+		c.spoken(cmd.Say, cmd.Lang, func(prompt string) {
+			cmd.Prompt, cmd.Say = prompt, ""
+			c.gather(cmd)
+		})
+		return
+	}
 	gen := c.wait.gen
 	g := &gather{Gather: cmd}
 	c.wait.gather = g

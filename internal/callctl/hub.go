@@ -20,8 +20,10 @@ type Config struct {
 	Directory Directory
 	Dialer    Dialer
 	Notify    func(context.Context, Notification) error // nil: notifications are only noted
-	Voicemail string                                    // folder for recordings
-	WrapUp    time.Duration                             // after a conversation that no queue brought about
+	// Speak has a text spoken and returns the name of the sound; nil: texts are passed over.
+	Speak     func(ctx context.Context, text, lang string) (prompt string, err error)
+	Voicemail string        // folder for recordings
+	WrapUp    time.Duration // after a conversation that no queue brought about
 	Log       *slog.Logger
 }
 

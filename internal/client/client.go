@@ -79,7 +79,13 @@ type Request struct {
 	Method string      // "GET" if empty
 	Path   string      // "/v1/calls?limit=1"
 	Header http.Header // nil: nothing but what is always sent
-	Body   any         // sent as JSON; json.RawMessage as it is; nil: none
+	Body   any         // sent as JSON; json.RawMessage and a File as they are; nil: none
+}
+
+// File is a body that is no JSON.
+type File struct {
+	Type string // "audio/wav"
+	Data []byte
 }
 
 // Do sends a request and reads the answer's JSON into into, unless that is nil.
@@ -110,10 +116,27 @@ func (c *Client) Get(ctx context.Context, path string, into any) error {
 	return err
 }
 
+// Bytes reads what is at a path as it is: a sound.
+func (c *Client) Bytes(ctx context.Context, path string) ([]byte, error) {
+	res, err := c.send(ctx, Request{Path: path})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = res.Body.Close() }()
+	b, err := io.ReadAll(res.Body)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return b, nil
+}
+
 // send returns an answer that is not a refusal; its body is open.
 func (c *Client) send(ctx context.Context, r Request) (*http.Response, error) {
 	var body io.Reader
-	if r.Body != nil {
+	kind := "application/json"
+	if f, ok := r.Body.(File); ok {
+		kind, body = f.Type, bytes.NewReader(f.Data)
+	} else if r.Body != nil {
 		b, err := json.Marshal(r.Body)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", r.Path, err)
@@ -128,7 +151,7 @@ func (c *Client) send(ctx context.Context, r Request) (*http.Response, error) {
 		req.Header[http.CanonicalHeaderKey(k)] = v
 	}
 	if body != nil {
-		req.Header.Set("Content-Type", "application/json")
+		req.Header.Set("Content-Type", kind)
 	}
 	if c.Key != "" {
 		req.Header.Set("Authorization", "Bearer "+c.Key)

@@ -32,6 +32,7 @@ type Config struct {
 	HTTP    HTTP    `koanf:"http"`
 	Log     Log     `koanf:"log"`
 	Webhook Webhook `koanf:"webhook"`
+	TTS     TTS     `koanf:"tts"`
 
 	Region  string `koanf:"region"`    // where a number without a country code is from: "ES", "US"
 	WrapUpS int    `koanf:"wrap_up_s"` // after a conversation that no queue brought about
@@ -120,6 +121,12 @@ type Webhook struct {
 	Secret string `koanf:"secret"` // "whsec_…"
 }
 
+// TTS is the program that speaks: it gets a text on standard input and writes WAV
+// to standard output.
+type TTS struct {
+	Command []string `koanf:"command"` // "{lang}" stands for the language; empty: espeak-ng if it is installed
+}
+
 // Default is a node on this machine that takes calls on the usual ports.
 func Default() Config {
 	return Config{
@@ -189,7 +196,7 @@ func Load(path string, base Config) (Config, error) {
 		switch key {
 		case "sip.interfaces":
 			return "", nil // too much for a variable
-		case "sip.listen", "sip.digests", "sip.local_nets", "sip.web_origins", "rtp.codecs":
+		case "sip.listen", "sip.digests", "sip.local_nets", "sip.web_origins", "rtp.codecs", "tts.command":
 			return key, strings.Split(v, ",")
 		}
 		return key, v

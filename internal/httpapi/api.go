@@ -118,6 +118,7 @@ type Deps struct {
 	Calls    Calls
 	Jobs     Jobs
 	Keys     Keys
+	Prompts  Prompts
 	Feed     *Feed
 
 	// Report makes the park-to-answer report of a window.
@@ -126,6 +127,10 @@ type Deps struct {
 	Setup func(ctx context.Context, d setup.Document) ([]setup.Change, error)
 	// Changed is called after every other change of the configuration.
 	Changed func(ctx context.Context) error
+	// Speak turns a text into a WAV file.
+	Speak func(ctx context.Context, text, lang string) ([]byte, error)
+	// Sounds is the names of all sounds that can be played.
+	Sounds func() []string
 	// Known is what a flow may name, as it is stored now.
 	Known func(ctx context.Context) (routing.Known, error)
 
@@ -141,6 +146,7 @@ type Deps struct {
 type api struct {
 	Deps
 	huma huma.API
+	long map[string]int64 // by method and path: the longest body, where that is not MaxBody
 }
 
 // MaxBody is the longest request that is read, in bytes.
@@ -171,7 +177,7 @@ func OpenAPI() ([]byte, error) {
 
 func build(d Deps) (*api, http.Handler) {
 	configure()
-	a := &api{Deps: d}
+	a := &api{Deps: d, long: map[string]int64{}}
 	r := gin.New()
 	r.HandleMethodNotAllowed = true
 	r.RedirectTrailingSlash = false
@@ -197,7 +203,7 @@ func build(d Deps) (*api, http.Handler) {
 	a.huma.UseMiddleware(a.authenticate, a.once)
 	for _, resource := range []func(){
 		a.flows, a.nodeTypes, a.lots, a.parkedCalls, a.queues, a.agents, a.numbers, a.trunks, a.contacts, a.calls,
-		a.deliveries, a.reports, a.discarded, a.keys, a.setup, a.events,
+		a.prompts, a.deliveries, a.reports, a.discarded, a.keys, a.setup, a.events,
 	} {
 		resource()
 	}

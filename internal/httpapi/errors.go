@@ -10,6 +10,7 @@ import (
 	"github.com/callyard/callyard/internal/callpg"
 	"github.com/callyard/callyard/internal/keypg"
 	"github.com/callyard/callyard/internal/pg"
+	"github.com/callyard/callyard/internal/promptpg"
 	"github.com/callyard/callyard/internal/setup"
 	"github.com/callyard/callyard/parking"
 	"github.com/callyard/callyard/queues"
@@ -58,6 +59,8 @@ func (a *api) problem(_ context.Context, err error) *Problem {
 		return &Problem{Status: http.StatusUnprocessableEntity, Code: "not_text", Detail: "The request holds text that is not UTF-8, or a NUL character."}
 	}
 	switch {
+	case errors.Is(err, promptpg.ErrUnknown):
+		return &Problem{Status: http.StatusNotFound, Code: "prompt_not_found", Detail: "there is no such prompt among those that were uploaded"}
 	case errors.Is(err, callctl.ErrUnreachable):
 		return conflict("agent_unreachable")
 	case errors.Is(err, callctl.ErrNotTalking):

@@ -22,9 +22,14 @@ import (
 	"github.com/callyard/callyard/internal/httpapi"
 	"github.com/callyard/callyard/internal/jobs"
 	"github.com/callyard/callyard/internal/keypg"
+	"github.com/callyard/callyard/internal/media/clip"
+	"github.com/callyard/callyard/internal/media/tone"
+	"github.com/callyard/callyard/internal/media/wav"
 	"github.com/callyard/callyard/internal/pg"
 	"github.com/callyard/callyard/internal/pgtest"
+	"github.com/callyard/callyard/internal/promptpg"
 	"github.com/callyard/callyard/internal/setup"
+	"github.com/callyard/callyard/internal/speech"
 	"github.com/callyard/callyard/parking"
 	"github.com/callyard/callyard/queues"
 	"github.com/callyard/callyard/routing"
@@ -142,6 +147,14 @@ func newHub(t *testing.T) *hub {
 			h.changed++
 			return nil
 		},
+		Prompts: promptpg.New(h.db),
+		Sounds:  func() []string { return []string{"beep", "say/0123", "welcome"} },
+		Speak: func(_ context.Context, text, lang string) ([]byte, error) {
+			if strings.HasPrefix(lang, "-") {
+				return nil, speech.ErrLanguage
+			}
+			return wav.Linear(tone.Generate(500, time.Duration(len(text))*50*time.Millisecond, clip.Rate), clip.Rate), nil
+		},
 		Known: func(ctx context.Context) (routing.Known, error) { return setup.KnownTo(ctx, stores) },
 		Node:  node, Realm: "test", Region: "ES", Version: "test", Now: time.Now, Log: log,
 	}
@@ -161,6 +174,13 @@ func newHub(t *testing.T) *hub {
 		t.Fatal(err)
 	}
 	return h
+}
+
+// changes is how often the hub was told that its configuration changed.
+func (h *hub) changes() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.changed
 }
 
 // answer is what came of a request.

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -44,7 +45,7 @@ func (a *api) identify(c *gin.Context) {
 	r := &request{id: call.NewID("req", begun)}
 	c.Request = c.Request.WithContext(context.WithValue(c.Request.Context(), requestKey{}, r))
 	if c.Request.Body != nil {
-		c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, MaxBody+1)
+		c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, cmp.Or(a.long[c.Request.Method+" "+c.FullPath()], MaxBody)+1)
 	}
 	c.Header("X-Request-Id", r.id)
 	c.Header("Cache-Control", "no-store")

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"net/http"
@@ -25,6 +26,7 @@ type op struct {
 	secret       string                  // the key of the answer that is not kept for a repetition
 	also         func(*huma.Operation)   // what else is to be documented
 	takes        map[string]*huma.Schema // the media types of a RawBody
+	most         int64                   // the longest request, if it is not MaxBody
 }
 
 // route registers an operation. Errors of do are answered as the table of
@@ -32,7 +34,7 @@ type op struct {
 func route[I, O any](a *api, o op, do func(context.Context, *I) (*O, error)) {
 	d := huma.Operation{
 		OperationID: o.id, Method: o.method, Path: o.path, Summary: o.summary, DefaultStatus: o.status,
-		Tags: []string{strings.Split(strings.TrimPrefix(o.path, "/v1/"), "/")[0]}, MaxBodyBytes: MaxBody,
+		Tags: []string{strings.Split(strings.TrimPrefix(o.path, "/v1/"), "/")[0]}, MaxBodyBytes: cmp.Or(o.most, MaxBody),
 		Security:   []map[string][]string{{"key": {string(o.scope)}}},
 		Metadata:   map[string]any{"scope": o.scope, "secret": o.secret},
 		Extensions: map[string]any{"x-scope": string(o.scope)},
@@ -46,6 +48,9 @@ func route[I, O any](a *api, o op, do func(context.Context, *I) (*O, error)) {
 	}
 	if o.also != nil {
 		o.also(&d)
+	}
+	if o.most > 0 {
+		a.long[o.method+" "+ginPath(o.path)] = o.most
 	}
 	huma.Register(a.huma, d, func(ctx context.Context, in *I) (*O, error) {
 		out, err := do(ctx, in)
@@ -150,3 +155,6 @@ func (a *api) document() ([]byte, error) {
 	out.WriteByte('\n')
 	return out.Bytes(), nil
 }
+
+// ginPath is a path with its parameters as gin writes them: /v1/lots/:name.
+func ginPath(path string) string { return strings.NewReplacer("{", ":", "}", "").Replace(path) }

@@ -144,3 +144,15 @@ func (l *Library) music(name string) *sound {
 	}
 	return l.sound("default")
 }
+// Remove takes a sound away. One that ships with the program comes back in its
+// place. Whoever hears it hears it to its end.
+func (l *Library) Remove(name string) {
+	shipped, err := builtIn()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if s := shipped[name]; err == nil && s != nil {
+		l.sounds[name] = s
+		return
+	}
+	delete(l.sounds, name)
+}
