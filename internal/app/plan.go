@@ -34,7 +34,7 @@ type planner struct {
 	loaded []func(context.Context) // are told of every new plan
 
 	plan atomic.Pointer[callctl.Plan]
-	mu     sync.Mutex // one load at a time, so that an older one does not win
+	mu   sync.Mutex // one load at a time, so that an older one does not win
 }
 
 // Plan is the plan as of now.

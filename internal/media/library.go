@@ -144,6 +144,7 @@ func (l *Library) music(name string) *sound {
 	}
 	return l.sound("default")
 }
+
 // Remove takes a sound away. One that ships with the program comes back in its
 // place. Whoever hears it hears it to its end.
 func (l *Library) Remove(name string) {

@@ -9,6 +9,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -210,11 +211,16 @@ func (w *bounded) Write(p []byte) (int, error) {
 
 // Tidy forgets what nobody has wanted since a time, and returns how much that was.
 func (s *Speaker) Tidy(since time.Time) (int, error) {
+	root, err := os.OpenRoot(s.dir)
+	if errors.Is(err, os.ErrNotExist) {
+		return 0, nil // nothing was ever spoken
+	}
+	if err != nil {
+		return 0, fmt.Errorf("tidy speech: %w", err)
+	}
+	defer func() { _ = root.Close() }()
 	n := 0
-	err := filepath.WalkDir(s.dir, func(file string, d os.DirEntry, err error) error {
-		if errors.Is(err, os.ErrNotExist) {
-			return nil
-		}
+	err = fs.WalkDir(root.FS(), ".", func(file string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
@@ -223,10 +229,10 @@ func (s *Speaker) Tidy(since time.Time) (int, error) {
 			return err
 		}
 		n++
-		return os.Remove(file)
+		return root.Remove(file)
 	})
 	if err != nil {
-		return n, fmt.Errorf("tidy %s: %w", s.dir, err)
+		return n, fmt.Errorf("tidy speech: %w", err)
 	}
 	return n, nil
 }
