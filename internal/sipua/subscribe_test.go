@@ -333,9 +333,9 @@ func TestSubscriptionKeepsToItsFlow(t *testing.T) {
 		wall.set(h, lamps.Lit, "701")
 		w.told(1, "confirmed")
 		_ = p.tcp.Close()
-		h.until(t, "the connection is known to be closed", func() bool {
-			wall.set(h, lamps.Dark, "701")
-			wall.set(h, lamps.Lit, "701")
+		h.until(t, "the connection is known to be closed", func() bool { return h.Stats().Streams == 0 })
+		wall.set(h, lamps.Dark, "701")
+		h.until(t, "the subscription is over", func() bool {
 			st := h.Stats()
 			return st.Subscriptions == 0 && st.NotifiesFailed == 1
 		})
