@@ -1,6 +1,8 @@
 package app
 
 import (
+	"net/netip"
+
 	"github.com/callyard/callyard/internal/call"
 	"github.com/callyard/callyard/internal/callctl"
 	"github.com/callyard/callyard/internal/media"
@@ -13,9 +15,9 @@ type audio struct{ *media.Port }
 
 var _ sipua.MediaPort = audio{}
 
-func openAudio(e *media.Engine) func(call.LegID) (sipua.MediaPort, error) {
-	return func(leg call.LegID) (sipua.MediaPort, error) {
-		p, err := e.Open(leg, false)
+func openAudio(e *media.Engine) func(call.LegID, netip.Addr) (sipua.MediaPort, error) {
+	return func(leg call.LegID, told netip.Addr) (sipua.MediaPort, error) {
+		p, err := e.OpenAt(leg, told, false)
 		if err != nil {
 			return nil, err
 		}

@@ -15,6 +15,7 @@ import (
 	"os"
 	"runtime"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/callyard/callyard/internal/call"
@@ -22,7 +23,7 @@ import (
 
 // Config is what an engine is made of. Only IP is needed.
 type Config struct {
-	IP         netip.Addr // bound by every port
+	IP         netip.Addr // bound by every port; may be 0.0.0.0 or ::
 	Advertised netip.Addr // goes into SDP; IP if not set
 	PortMin    int        // first RTP port, 20000
 	PortMax    int        // last port, RTCP's included, 29999
@@ -164,13 +165,27 @@ func (e *Engine) Advertised() netip.Addr { return e.cfg.Advertised }
 // RTCP unless mux is set, which is for answers to an offer with a=rtcp-mux. The
 // port is not given out again until 5 s after its Close. leg goes into the log.
 func (e *Engine) Open(leg call.LegID, mux bool) (*Port, error) {
+	return e.OpenAt(leg, netip.Addr{}, mux)
+}
+
+// OpenAt is Open for a leg that is told to send to an address: the port is bound
+// to that address if it is the machine's, and otherwise, as behind NAT, so that
+// audio of its family is heard.
+func (e *Engine) OpenAt(leg call.LegID, told netip.Addr, mux bool) (*Port, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.network == nil {
 		return nil, ErrStopped
 	}
 	p := newPort(e, leg, e.wheels[e.turn%len(e.wheels)], e.turn/len(e.wheels)%subTicks)
-	number, err := e.ports.take(e.cfg.Clock(), func(number int) error { return p.bind(e.network, e.cfg.IP, number, mux) })
+	number, err := e.ports.take(e.cfg.Clock(), func(number int) (err error) {
+		for _, ip := range e.cfg.bindings(told.Unmap()) {
+			if err = p.bind(e.network, ip, number, mux); !errors.Is(err, syscall.EADDRNOTAVAIL) {
+				return err
+			}
+		}
+		return err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("open audio for %s: %w", leg, err)
 	}
@@ -178,6 +193,18 @@ func (e *Engine) Open(leg call.LegID, mux bool) (*Port, error) {
 	e.turn++
 	e.open[p] = struct{}{}
 	return p, nil
+}
+
+// bindings are the addresses to bind for who is told to send to one, best first.
+func (c Config) bindings(told netip.Addr) []netip.Addr {
+	if !told.IsValid() || told == c.IP || !c.IP.IsUnspecified() && c.IP.Is4() == told.Is4() {
+		return []netip.Addr{c.IP}
+	}
+	every := netip.IPv4Unspecified()
+	if told.Is6() || c.IP.Is6() && c.IP.IsUnspecified() {
+		every = netip.IPv6Unspecified() // hears IPv4 too
+	}
+	return []netip.Addr{told, every}
 }
 
 // Ports is how many ports are open.

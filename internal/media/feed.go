@@ -103,6 +103,8 @@ func (p *Port) Join(with callctl.Media) {
 	q.sink.Store(&route{to: p, feed: toP})
 	p.give(toP)
 	q.give(toQ)
+	p.repace()
+	q.repace()
 	// Somebody may have given p something else before q had its part.
 	if p.feed.Load() != toP && q.feed.CompareAndSwap(toQ, nothing) {
 		q.let(toQ)
@@ -138,6 +140,8 @@ func (p *Port) let(old *feed) {
 		if r := old.partner.sink.Load(); r != nil && r.feed == old {
 			old.partner.sink.CompareAndSwap(r, nil)
 		}
+		p.repace()
+		old.partner.repace()
 	case feedNothing, feedMusic:
 	}
 }

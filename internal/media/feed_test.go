@@ -50,10 +50,12 @@ func TestAllListenersHearOnePosition(t *testing.T) {
 	a.Music("")
 	pa.hear(5)
 	b.Music("no such music") // becomes the default
-	first := pb.hear(1)[0].payload
+	said := pb.hear(5)       // of which a busy machine may have left one out for a
 	for _, p := range pa.hear(25) {
-		if bytes.Equal(p.payload, first) {
-			return
+		for _, q := range said {
+			if bytes.Equal(p.payload, q.payload) {
+				return
+			}
 		}
 	}
 	t.Error("the second listener hears another position")

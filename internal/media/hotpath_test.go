@@ -2,6 +2,7 @@ package media
 
 import (
 	"net/netip"
+	"runtime"
 	"testing"
 )
 
@@ -25,12 +26,26 @@ func relay(t testing.TB, e *Engine, one, other Codec) (say func()) {
 	}
 }
 
+// through sends a packet through sockets, and returns when it was taken.
+func through(ph *peer, c Codec, taken func() bool) func() {
+	packet := make([]byte, headerSize+frameSamples)
+	return func() {
+		ph.seq++
+		ph.ts += frameSamples
+		put(packet, false, c.PT, ph.seq, ph.ts, ph.ssrc)
+		ph.send(packet)
+		for !taken() {
+			runtime.Gosched()
+		}
+	}
+}
+
 func TestNothingIsAllocatedPerPacket(t *testing.T) {
 	onEachNetwork(t, func(t *testing.T, e *Engine) {
 		none := func(t *testing.T, what func()) {
 			t.Helper()
 			what()
-			if n := testing.AllocsPerRun(500, what); n != 0 {
+			if n := testing.AllocsPerRun(200, what); n != 0 {
 				t.Errorf("%v allocations", n)
 			}
 		}
@@ -48,6 +63,29 @@ func TestNothingIsAllocatedPerPacket(t *testing.T) {
 				p.emit(f, tick, f.music, int(tick)%f.music.frames, e.now())
 				tick++
 			})
+		})
+		t.Run("drained", func(t *testing.T) {
+			p, ph := connected(t, e, pcmu)
+			none(t, through(ph, pcmu, func() bool {
+				p.in.mu.Lock()
+				defer p.in.mu.Unlock()
+				return p.in.flow.received == p.in.flow.expected() && uint16(p.in.flow.highest) == ph.seq
+			}))
+		})
+		t.Run("bridged", func(t *testing.T) {
+			a, pa := connected(t, e, pcmu)
+			b, _ := connected(t, e, pcmu)
+			a.Join(b)
+			sent := uint32(0)
+			none(t, through(pa, pcmu, func() bool {
+				b.out.mu.Lock()
+				defer b.out.mu.Unlock()
+				if b.out.packets == sent {
+					return false
+				}
+				sent = b.out.packets
+				return true
+			}))
 		})
 		t.Run("refused", func(t *testing.T) {
 			p, _ := connected(t, e, pcmu)

@@ -10,7 +10,8 @@ import (
 // same tests; a third, such as io_uring, would have to.
 type network interface {
 	// open binds a socket and has what arrives on it delivered, one packet at a
-	// time. The bytes are the receiver's until it returns, to rewrite as it likes.
+	// time but while hurry changes. The bytes are the receiver's until it returns, to
+	// rewrite as it likes. Nobody is in a hurry at first.
 	open(at netip.AddrPort, deliver func(b []byte, from netip.AddrPort)) (socket, error)
 	// stop closes what is still open and waits for the readers.
 	stop()
@@ -20,6 +21,12 @@ type network interface {
 type socket interface {
 	// send never blocks. Not to be called after close: the owner's lock sees to it.
 	send(b []byte, to *destination) error
+	// hurry says whether somebody waits for what arrives: then it is delivered within
+	// relayTick, else within drainTick.
+	hurry(yes bool)
+	// connect binds the socket to a destination, the only one that it then hears; nil
+	// unbinds it. Sending there costs a seventh less. It is best effort.
+	connect(to *destination)
 	// close returns at once; a packet that is being read may still be delivered.
 	close()
 }
@@ -34,8 +41,10 @@ type destination struct {
 const (
 	// largest is the most of a datagram that is read: RTP of speech is far smaller.
 	largest = 2048
-	// drainTick is how long a reader waits after a round, so that the packets of
-	// many calls are read in one: at most this much is added to the delay of a
-	// bridged call, and a round costs one wake-up instead of one per packet.
-	drainTick = time.Millisecond
+	// A reader waits after each round, so that the packets of many calls are read in
+	// one: a round costs one wake-up instead of one per packet. What is said in a
+	// conversation is late by at most relayTick. What a parked caller sends is heard
+	// by nobody: but for keys it is only counted.
+	relayTick = time.Millisecond
+	drainTick = 4 * time.Millisecond
 )

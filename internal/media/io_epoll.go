@@ -6,8 +6,10 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -17,22 +19,27 @@ import (
 
 // epoll is the network for Linux: raw sockets, outside the runtime's poller,
 // which would wake a goroutine for each packet. Each loop reads the sockets that
-// it was given; reading and sending allocate nothing.
+// it was given, those of parked callers in loops of their own; reading and sending
+// allocate nothing.
 type epoll struct {
-	loops   []*epollLoop
-	next    atomic.Uint32
-	running sync.WaitGroup
+	calm, brisk []*epollLoop
+	next        atomic.Uint32
+	running     sync.WaitGroup
 }
 
 func newFast(loops int) (network, error) {
 	n := &epoll{}
-	for range loops {
-		l, err := newEpollLoop()
+	for i := range 2 * loops {
+		to, tick := &n.calm, drainTick
+		if i%2 == 1 {
+			to, tick = &n.brisk, relayTick
+		}
+		l, err := newEpollLoop(tick)
 		if err != nil {
 			n.stop()
 			return nil, err
 		}
-		n.loops = append(n.loops, l)
+		*to = append(*to, l)
 		n.running.Go(l.run)
 	}
 	return n, nil
@@ -43,9 +50,9 @@ func (n *epoll) open(at netip.AddrPort, deliver func([]byte, netip.AddrPort)) (s
 	if err != nil {
 		return nil, err
 	}
-	l := n.loops[int(n.next.Add(1))%len(n.loops)]
-	s := &rawSocket{fd: fd, loop: l, deliver: deliver}
-	if err := l.add(s); err != nil {
+	i := int(n.next.Add(1)) % len(n.calm)
+	s := &rawSocket{fd: fd, bound: at, loop: n.calm[i], calm: n.calm[i], brisk: n.brisk[i], deliver: deliver}
+	if err := s.loop.add(s); err != nil {
 		_ = syscall.Close(fd)
 		return nil, err
 	}
@@ -53,7 +60,7 @@ func (n *epoll) open(at netip.AddrPort, deliver func([]byte, netip.AddrPort)) (s
 }
 
 func (n *epoll) stop() {
-	for _, l := range n.loops {
+	for _, l := range slices.Concat(n.calm, n.brisk) {
 		l.mu.Lock()
 		l.stopped = true
 		l.wake()
@@ -79,6 +86,10 @@ func bindRaw(at netip.AddrPort) (int, error) {
 		_ = syscall.SetsockoptInt(fd, syscall.IPPROTO_IP, syscall.IP_TOS, expedited)
 	} else {
 		_ = syscall.SetsockoptInt(fd, syscall.IPPROTO_IPV6, syscall.IPV6_TCLASS, expedited)
+		if at.Addr().IsUnspecified() { // for both, whatever the machine's default is
+			_ = syscall.SetsockoptInt(fd, syscall.IPPROTO_IPV6, syscall.IPV6_V6ONLY, 0)
+			_ = syscall.SetsockoptInt(fd, syscall.IPPROTO_IP, syscall.IP_TOS, expedited)
+		}
 	}
 	if err := syscall.Bind(fd, sa); err != nil {
 		_ = syscall.Close(fd)
@@ -87,13 +98,13 @@ func bindRaw(at netip.AddrPort) (int, error) {
 	return fd, nil
 }
 
-// epollLoop is one reader. Only its goroutine reads and closes the sockets.
+// epollLoop is one reader, which waits for tick after each round.
 type epollLoop struct {
+	tick          time.Duration
 	ep            int
 	alarm, siren  int // a pipe: what is written to siren wakes the loop at alarm
 	mu            sync.Mutex
 	sockets       map[int32]*rawSocket // guarded by mu
-	closing       []*rawSocket         // guarded by mu
 	stopped       bool                 // guarded by mu
 	buf           [largest]byte        // the rest is the goroutine's own
 	from          syscall.RawSockaddrInet6
@@ -103,7 +114,7 @@ type epollLoop struct {
 	alarmDraining [64]byte
 }
 
-func newEpollLoop() (*epollLoop, error) {
+func newEpollLoop(tick time.Duration) (*epollLoop, error) {
 	ep, err := syscall.EpollCreate1(syscall.EPOLL_CLOEXEC)
 	if err != nil {
 		return nil, os.NewSyscallError("epoll_create1", err)
@@ -113,7 +124,7 @@ func newEpollLoop() (*epollLoop, error) {
 		_ = syscall.Close(ep)
 		return nil, os.NewSyscallError("pipe2", err)
 	}
-	l := &epollLoop{ep: ep, alarm: pipe[0], siren: pipe[1], sockets: map[int32]*rawSocket{}}
+	l := &epollLoop{tick: tick, ep: ep, alarm: pipe[0], siren: pipe[1], sockets: map[int32]*rawSocket{}}
 	if err := l.watch(l.alarm); err != nil {
 		l.release()
 		return nil, err
@@ -140,11 +151,22 @@ func (l *epollLoop) add(s *rawSocket) error {
 	return nil
 }
 
+// drop lets go of a socket; it may still be being read.
+func (l *epollLoop) drop(s *rawSocket) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.sockets[int32(s.fd)] == s {
+		delete(l.sockets, int32(s.fd))
+		_ = syscall.EpollCtl(l.ep, syscall.EPOLL_CTL_DEL, s.fd, nil)
+	}
+}
+
 // wake ends the loop's waiting. With mu held, so that the pipe is still there.
 func (l *epollLoop) wake() { _, _ = syscall.Write(l.siren, []byte{1}) }
 
 func (l *epollLoop) run() {
 	defer l.release()
+	ownThread()
 	for {
 		n, err := syscall.EpollWait(l.ep, l.events[:], -1)
 		if err != nil && !errors.Is(err, syscall.EINTR) {
@@ -156,10 +178,10 @@ func (l *epollLoop) run() {
 			l.read(s)
 		}
 		clear(l.ready[:n])
-		if !l.bury() {
+		if l.over() {
 			return
 		}
-		time.Sleep(drainTick)
+		sleepUntil(time.Now().Add(l.tick))
 	}
 }
 
@@ -178,30 +200,23 @@ func (l *epollLoop) resolve(n int) (ready int) {
 	return ready
 }
 
-// bury closes the sockets that are done with; false when the loop is to end. A
-// descriptor is closed here and nowhere else, so that its number cannot come
-// back while a packet is being read from it.
-func (l *epollLoop) bury() bool {
+// over reports that the loop is to end.
+func (l *epollLoop) over() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, s := range l.closing {
-		if l.sockets[int32(s.fd)] == s {
-			delete(l.sockets, int32(s.fd))
-			_ = syscall.Close(s.fd)
-		}
-	}
-	l.closing = l.closing[:0]
-	return !l.stopped
+	return l.stopped
 }
 
 func (l *epollLoop) release() {
 	l.mu.Lock()
+	left := slices.Collect(maps.Values(l.sockets))
+	l.mu.Unlock()
+	for _, s := range left { // a socket's lock comes before its loop's
+		s.close()
+	}
+	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.stopped = true
-	for _, s := range l.sockets {
-		_ = syscall.Close(s.fd)
-	}
-	clear(l.sockets)
 	_ = syscall.Close(l.alarm)
 	_ = syscall.Close(l.siren)
 	_ = syscall.Close(l.ep)
@@ -209,9 +224,15 @@ func (l *epollLoop) release() {
 
 func (l *epollLoop) read(s *rawSocket) {
 	l.fromLen = uint32(unsafe.Sizeof(l.from))
+	s.mu.Lock()
+	if s.closed { // its number may be another's by now
+		s.mu.Unlock()
+		return
+	}
 	// Raw, as the call does not block: the scheduler need not hear of it.
 	n, _, errno := syscall.RawSyscall6(syscall.SYS_RECVFROM, uintptr(s.fd), uintptr(unsafe.Pointer(&l.buf[0])), largest,
 		syscall.MSG_DONTWAIT, uintptr(unsafe.Pointer(&l.from)), uintptr(unsafe.Pointer(&l.fromLen)))
+	s.mu.Unlock()
 	if errno != 0 {
 		return
 	}
@@ -226,29 +247,75 @@ func (l *epollLoop) read(s *rawSocket) {
 }
 
 type rawSocket struct {
-	fd      int
-	loop    *epollLoop
-	deliver func([]byte, netip.AddrPort)
+	fd          int
+	bound       netip.AddrPort
+	calm, brisk *epollLoop
+	deliver     func([]byte, netip.AddrPort)
+
+	mu     sync.Mutex // guards what follows, and the descriptor against being closed while it is read
+	loop   *epollLoop // the one of the two that reads it
+	closed bool
+
+	peer *destination // connected to; the owner's, as send and connect are called with its lock held
 }
 
 func (s *rawSocket) send(b []byte, to *destination) error {
 	if len(b) == 0 {
 		return nil
 	}
+	var address, size uintptr
+	if to != s.peer {
+		address, size = uintptr(unsafe.Pointer(&to.raw.b[0])), uintptr(to.raw.n)
+	}
 	_, _, errno := syscall.RawSyscall6(syscall.SYS_SENDTO, uintptr(s.fd), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)),
-		syscall.MSG_DONTWAIT, uintptr(unsafe.Pointer(&to.raw.b[0])), uintptr(to.raw.n))
+		syscall.MSG_DONTWAIT, address, size)
 	if errno != 0 {
 		return errno
 	}
 	return nil
 }
 
+func (s *rawSocket) connect(to *destination) {
+	if to == s.peer || s.bound.Addr().IsUnspecified() {
+		// Of a machine's several addresses the kernel would choose one, and no longer
+		// hear what is sent to the one that the peer was told.
+		return
+	}
+	address := rawAddress{n: syscall.SizeofSockaddrInet4} // of zeros: AF_UNSPEC
+	if to != nil {
+		address = to.raw
+	}
+	_, _, errno := syscall.RawSyscall(syscall.SYS_CONNECT, uintptr(s.fd), uintptr(unsafe.Pointer(&address.b[0])), uintptr(address.n))
+	s.peer = nil
+	if errno == 0 {
+		s.peer = to
+	}
+}
+
+func (s *rawSocket) hurry(yes bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	to := s.calm
+	if yes {
+		to = s.brisk
+	}
+	if s.closed || s.loop == to {
+		return
+	}
+	if err := to.add(s); err != nil {
+		return // it stays where it is
+	}
+	s.loop.drop(s)
+	s.loop = to
+}
+
 func (s *rawSocket) close() {
-	s.loop.mu.Lock()
-	defer s.loop.mu.Unlock()
-	if !s.loop.stopped {
-		s.loop.closing = append(s.loop.closing, s)
-		s.loop.wake()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.closed {
+		s.loop.drop(s)
+		s.closed = true
+		_ = syscall.Close(s.fd)
 	}
 }
 

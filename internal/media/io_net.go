@@ -64,6 +64,12 @@ func (s *plainSocket) send(b []byte, to *destination) error {
 	return err
 }
 
+// hurry does nothing: the runtime reads what comes as it comes.
+func (s *plainSocket) hurry(bool) {}
+
+// connect does nothing: net does not do it to a socket that is bound.
+func (s *plainSocket) connect(*destination) {}
+
 func (s *plainSocket) close() {
 	s.network.mu.Lock()
 	delete(s.network.sockets, s)

@@ -75,6 +75,7 @@ type Port struct {
 	engine *Engine
 	log    *slog.Logger
 	number int
+	local  netip.Addr // bound
 	rtp    socket
 	rtcp   socket // nil when RTCP shares the RTP port
 	wheel  *wheel
@@ -122,6 +123,7 @@ func newPort(e *Engine, leg call.LegID, w *wheel, slot int) *Port {
 
 // bind opens the sockets, both or none.
 func (p *Port) bind(n network, ip netip.Addr, number int, mux bool) (err error) {
+	p.local = ip
 	p.rtp, err = n.open(netip.AddrPortFrom(ip, uint16(number)), p.received)
 	if err != nil || mux {
 		return err
@@ -163,6 +165,7 @@ func (p *Port) SetRemote(addr netip.AddrPort, codec Codec, dir Direction, opts O
 	p.in.latch.open(r, p.engine.now())
 	p.in.lastAt, p.in.told = p.engine.now(), false
 	p.in.mu.Unlock()
+	p.loosen()
 	if old != nil && (old.dir != dir || old.codec != codec) {
 		p.out.mu.Lock()
 		p.out.from = nil // what was not sent meanwhile is no loss
@@ -177,7 +180,46 @@ func (p *Port) aim(a netip.AddrPort) {
 		p.target.Store(nil)
 		return
 	}
-	p.target.Store(&destination{addr: a, raw: rawAddressOf(a, p.engine.cfg.IP.Is6())})
+	if a.Addr().Is6() && !p.local.Is6() {
+		p.log.Warn("audio address of another family than our socket; nothing is sent", "remote", a, "local", p.local)
+		p.target.Store(nil)
+		return
+	}
+	p.target.Store(&destination{addr: a, raw: rawAddressOf(a, p.local.Is6())})
+}
+
+// settle connects the socket to where it sends, once no other source is listened
+// to any more.
+func (p *Port) settle(now time.Duration) {
+	o := &p.out
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.closed {
+		return
+	}
+	p.in.mu.Lock()
+	defer p.in.mu.Unlock()
+	if until := p.in.latch.until; until != 0 && now > until {
+		p.rtp.connect(p.target.Load())
+	}
+}
+
+// loosen undoes that: the latch is open.
+func (p *Port) loosen() {
+	p.out.mu.Lock()
+	defer p.out.mu.Unlock()
+	if !p.out.closed {
+		p.rtp.connect(nil)
+	}
+}
+
+// repace has what the leg says read at once while somebody listens to it.
+func (p *Port) repace() {
+	p.out.mu.Lock()
+	defer p.out.mu.Unlock()
+	if !p.out.closed {
+		p.rtp.hurry(p.sink.Load() != nil)
+	}
 }
 
 // OnDigit sets who is told of each key that the leg presses, in order, on the
@@ -212,6 +254,7 @@ func (p *Port) Close() {
 func (p *Port) upkeep(now time.Duration) {
 	p.report(now)
 	p.fill(now)
+	p.settle(now)
 	r := p.remote.Load()
 	if r == nil || !r.dir.speaks() {
 		return

@@ -37,7 +37,7 @@ func (p *Port) report(now time.Duration) {
 			return // we took mux for granted and they did not: no reports
 		}
 		next := netip.AddrPortFrom(to.addr.Addr(), to.addr.Port()+1)
-		to = &destination{addr: next, raw: rawAddressOf(next, p.engine.cfg.IP.Is6())}
+		to = &destination{addr: next, raw: rawAddressOf(next, p.local.Is6())}
 	}
 	b, err := p.compound(r, now)
 	if err == nil {

@@ -47,8 +47,7 @@ func (w *wheel) enlist(p *Port) {
 }
 
 func (w *wheel) run(stop <-chan struct{}) {
-	timer := time.NewTimer(time.Hour)
-	defer timer.Stop()
+	ownThread()
 	next := int64(0)
 	for {
 		w.admit()
@@ -61,11 +60,11 @@ func (w *wheel) run(stop <-chan struct{}) {
 			next = max(next, int64(time.Since(w.epoch)/subTick)+1)
 			continue
 		}
-		timer.Reset(time.Until(w.epoch.Add(time.Duration(next) * subTick)))
+		sleepUntil(w.epoch.Add(time.Duration(next) * subTick))
 		select {
 		case <-stop:
 			return
-		case <-timer.C:
+		default:
 		}
 		late := int64(time.Since(w.epoch)/subTick) - next
 		next += max(0, late-catchUp)

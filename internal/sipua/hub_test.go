@@ -5,6 +5,7 @@ import (
 	"crypto/md5"
 	"crypto/sha256"
 	"log/slog"
+	"net/netip"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -159,7 +160,7 @@ type port struct {
 	silent  func()
 }
 
-func (ps *ports) open(call.LegID) (sipua.MediaPort, error) {
+func (ps *ports) open(call.LegID, netip.Addr) (sipua.MediaPort, error) {
 	if ps.fail.Load() {
 		return nil, context.DeadlineExceeded
 	}

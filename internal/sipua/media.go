@@ -2,6 +2,7 @@ package sipua
 
 import (
 	"fmt"
+	"net/netip"
 
 	"github.com/callyard/callyard/internal/callctl"
 	"github.com/callyard/callyard/internal/sipua/sdp"
@@ -36,7 +37,11 @@ func (l *Leg) openMedia() (MediaPort, error) {
 	if p := l.port; p != nil {
 		return p, nil
 	}
-	p, err := l.srv.cfg.OpenMedia(l.id)
+	var told netip.Addr
+	if l.iface != nil {
+		told = l.iface.media
+	}
+	p, err := l.srv.cfg.OpenMedia(l.id, told)
 	if err != nil {
 		return nil, fmt.Errorf("open media of %s: %w", l.id, err)
 	}

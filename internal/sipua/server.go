@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -38,8 +39,9 @@ type Config struct {
 	Codecs []string
 	Lamps  Lamps // nil: there is nothing to subscribe to
 	// Trunks is read for every call, so a change counts from the next one on.
-	Trunks    func() []routing.Trunk
-	OpenMedia func(leg call.LegID) (MediaPort, error)
+	Trunks func() []routing.Trunk
+	// OpenMedia opens a port for a leg whose peer is told to send to an address.
+	OpenMedia func(leg call.LegID, told netip.Addr) (MediaPort, error)
 	// OnCall takes a new call. It may take its time: only that call waits.
 	OnCall func(callctl.Incoming)
 	Log    *slog.Logger
