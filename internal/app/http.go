@@ -20,6 +20,7 @@ import (
 	"github.com/callyard/callyard/internal/httpapi"
 	"github.com/callyard/callyard/internal/keypg"
 	"github.com/callyard/callyard/internal/setup"
+	"github.com/callyard/callyard/internal/sipua"
 	"github.com/callyard/callyard/internal/tlsfile"
 	"github.com/callyard/callyard/routing"
 )
@@ -92,7 +93,7 @@ func (a *App) ready(ctx context.Context) error {
 	if err := a.DB.Pool.Ping(ctx); err != nil {
 		return errors.New("the database does not answer")
 	}
-	return nil
+	return a.SIP.Health()
 }
 
 // newMetrics registers what operators watch.
@@ -132,6 +133,35 @@ func (a *App) newMetrics() {
 	gauge("callyard_sip_panics", "Faults in SIP handlers since the start; each ended one request.", func() float64 { return float64(a.SIP.Stats().Panics) })
 	gauge("callyard_sip_unanswered", "Requests that a handler forgot to answer since the start.", func() float64 { return float64(a.SIP.Stats().Watchdog) })
 	gauge("callyard_sip_shed", "Calls refused for overload since the start.", func() float64 { return float64(a.SIP.Stats().Shed) })
+	a.sipMetrics()
+}
+
+// sipMetrics registers what the SIP edge counts of its transports.
+func (a *App) sipMetrics() {
+	for _, m := range []struct {
+		name, help string
+		of         func(sipua.Stats) int64
+	}{
+		{"callyard_sip_responses", "SIP responses taken.", func(s sipua.Stats) int64 { return s.Responses }},
+		{"callyard_sip_filtered", "Messages dropped before they were parsed: too many of one source, no SIP, scanners.", func(s sipua.Stats) int64 { return s.Filtered }},
+		{"callyard_sip_unparsable", "Messages that could not be parsed.", func(s sipua.Stats) int64 { return s.Unparsable }},
+		{"callyard_sip_refused", "INVITEs from nobody we know.", func(s sipua.Stats) int64 { return s.Refused }},
+		{"callyard_sip_auth_failures", "Wrong passwords.", func(s sipua.Stats) int64 { return s.AuthFailures }},
+		{"callyard_sip_keepalives", "Keep-alives and pongs received.", func(s sipua.Stats) int64 { return s.KeepAlives }},
+		{"callyard_sip_vanished", "Phones unregistered because they stopped answering.", func(s sipua.Stats) int64 { return s.Vanished }},
+		{"callyard_sip_fragmented", "Requests over UDP beyond 1300 bytes.", func(s sipua.Stats) int64 { return s.Fragmented }},
+		{"callyard_sip_streams_refused", "TCP, TLS and WebSocket connections closed at once: too many.", func(s sipua.Stats) int64 { return s.StreamsRefused }},
+		{"callyard_sip_tls_failures", "TLS handshakes that failed, in and out.", func(s sipua.Stats) int64 { return s.HandshakesFailed }},
+		{"callyard_sip_web_refused", "WebSocket upgrades refused.", func(s sipua.Stats) int64 { return s.WebRefused }},
+		{"callyard_sip_listener_restarts", "Listeners that ended and were started again.", func(s sipua.Stats) int64 { return s.Restarts }},
+		{"callyard_sip_probes_missed", "Self-tests of listeners that were not answered in time.", func(s sipua.Stats) int64 { return s.ProbesMissed }},
+		{"callyard_sip_lane_full", "Messages dropped because their call had too many waiting.", func(s sipua.Stats) int64 { return s.LaneFull }},
+	} {
+		a.metrics.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: m.name + "_total", Help: m.help}, func() float64 { return float64(m.of(a.SIP.Stats())) }))
+	}
+	a.metrics.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "callyard_sip_streams", Help: "TCP, TLS and WebSocket connections of SIP that are open.",
+	}, func() float64 { return float64(a.SIP.Stats().Streams) }))
 }
 
 func (a *App) countCalls(state string) float64 {

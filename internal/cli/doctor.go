@@ -89,6 +89,7 @@ func examine(ctx context.Context, cfg config.Config) []finding {
 	for _, p := range wanted(cfg) {
 		out = append(out, portCheck(ctx, p, holder))
 	}
+	out = append(out, certificates(cfg, time.Now())...)
 	return append(out, rtpRange(ctx, cfg), openFiles(cfg))
 }
 

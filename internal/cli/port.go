@@ -31,12 +31,18 @@ func (p port) String() string { return p.what + " " + p.net + " " + p.at }
 // to those who listen on it.
 func wanted(cfg config.Config) []port {
 	var out []port
-	for _, l := range cfg.SIP.Listen {
-		if transport, at, err := config.ParseListen(l); err == nil {
+	for _, l := range cfg.SIP.Listeners() {
+		if transport, at, err := config.ParseListen(l.Listen); err == nil {
+			if transport == "tls" {
+				transport = "tcp"
+			}
 			out = append(out, port{"SIP", transport, at.String(), "--sip-listen"})
 		}
 	}
 	out = append(out, port{"HTTP", "tcp", cfg.HTTP.Listen, "--http-listen"})
+	if cfg.HTTP.TLSListen != "" {
+		out = append(out, port{"HTTPS", "tcp", cfg.HTTP.TLSListen, "http.tls_listen in the configuration"})
+	}
 	if cfg.HTTP.Ops != "" {
 		out = append(out, port{"ops", "tcp", cfg.HTTP.Ops, "--ops-listen"})
 	}

@@ -71,3 +71,34 @@ wrap_up_s: -1
 		}
 	})
 }
+
+func TestInterfaces(t *testing.T) {
+	t.Setenv("DATABASE_URL", "")
+	c, err := config.Load(file(t, `
+sip:
+  tls_cert: hub.pem
+  tls_key: hub.key
+  interfaces:
+    - {name: wan, listen: "tls:192.0.2.1:5061", advertise: sip.example.com, local_nets: ["10.0.0.0/8"]}
+    - {name: lan, listen: "udp:[::1]:5060", media: "::1"}
+`), config.Default())
+	if err != nil {
+		t.Fatal(err)
+	}
+	is := c.SIP.Listeners()
+	if len(is) != 2 || is[0].Advertise != "sip.example.com" || is[0].TLSCert != "hub.pem" || is[0].LocalNets[0] != "10.0.0.0/8" || is[1].Media != "::1" {
+		t.Errorf("%+v", is)
+	}
+	_, err = config.Load(file(t, `
+sip: {listen: ["tls:127.0.0.1:5061"], local_nets: ["10.0.0.0/40"], our_cert: x, web_path: sip}
+http: {tls_listen: "127.0.0.1:8443"}
+`), config.Default())
+	if err == nil {
+		t.Fatal("accepted")
+	}
+	for _, key := range []string{"sip.tls_cert", "sip.local_nets", "sip.our_cert", "sip.web_path", "http.tls_cert"} {
+		if !strings.Contains(err.Error(), key) {
+			t.Errorf("%s is not named in: %v", key, err)
+		}
+	}
+}

@@ -33,6 +33,7 @@ type authenticator struct {
 	now      func() time.Time
 	secret   [32]byte
 	failures *buckets[failKey]
+	sprayed  *buckets[netip.Addr] // wrong ones of an address, whoever it claims to be
 
 	mu   sync.Mutex
 	used map[string]uint64 // nonce count seen last, by nonce (RFC 7616 §3.4)
@@ -51,6 +52,7 @@ func newAuthenticator(cfg Config) *authenticator {
 	_, _ = rand.Read(a.secret[:]) // never fails, see crypto/rand
 	// Ten wrong passwords at once, then one every six seconds.
 	a.failures = newBuckets[failKey](1.0/6, 10, cfg.Now)
+	a.sprayed = newBuckets[netip.Addr](0.5, 100, cfg.Now)
 	return a
 }
 
@@ -120,7 +122,7 @@ func (a *authenticator) check(req *sip.Request, user string, ip netip.Addr) verd
 		return absent
 	}
 	k := failKey{ip, user}
-	if a.failures.empty(k) {
+	if a.failures.empty(k) || a.sprayed.empty(network(ip)) {
 		return blocked
 	}
 	fresh, ours := a.fresh(c.nonce, ip)
@@ -151,6 +153,7 @@ func (a *authenticator) check(req *sip.Request, user string, ip netip.Addr) verd
 	good := subtle.ConstantTimeCompare([]byte(strings.ToLower(c.response)), []byte(response(h, ha1, string(req.Method), c))) == 1
 	if !good || !known || c.user != user || c.realm != a.realm {
 		a.failures.take(k)
+		a.sprayed.take(network(ip))
 		return wrong
 	}
 	if !fresh || !a.count(c) {

@@ -74,13 +74,32 @@ func start(t *testing.T, change ...func(*sipua.Config)) *hub {
 	t.Cleanup(h.Stop)
 	for _, a := range h.Addrs() {
 		network, addr, _ := strings.Cut(a, " ")
-		if network == "udp" {
+		switch {
+		case network == "udp" && h.udp == "":
 			h.udp = addr
-		} else {
+		case network == "tcp" && h.tcp == "":
 			h.tcp = addr
 		}
 	}
 	return h
+}
+
+// addr is the first address listened on that begins so: "tls ", "udp [::1]".
+func (h *hub) addr(prefix string) string {
+	h.t.Helper()
+	for _, a := range h.Addrs() {
+		if strings.HasPrefix(a, prefix) {
+			_, addr, _ := strings.Cut(a, " ")
+			return addr
+		}
+	}
+	h.t.Fatalf("nothing listens on %s", prefix)
+	return ""
+}
+
+// trunkAt is one trunk, at an address.
+func trunkAt(source string) func() []routing.Trunk {
+	return func() []routing.Trunk { return []routing.Trunk{{Name: "carrier", Sources: []string{source}}} }
 }
 
 type logWriter struct{ t *testing.T }

@@ -26,13 +26,15 @@ const patience = 5 * time.Second
 // peer is a scripted SIP speaker: it sends text as it is told and hands over
 // what arrives, so that a test decides about every byte and its moment.
 type peer struct {
-	t    *testing.T
-	udp  *net.UDPConn
-	tcp  net.Conn
-	web  net.Conn
-	hub  *net.UDPAddr
-	addr string
-	got  chan msg
+	t      *testing.T
+	udp    *net.UDPConn
+	tcp    net.Conn
+	web    net.Conn
+	hub    *net.UDPAddr
+	addr   string
+	got    chan msg
+	ended  chan struct{} // of a stream
+	secure bool          // it is TLS
 }
 
 // msg is a message as it was on the wire.
@@ -43,11 +45,17 @@ type msg struct {
 
 func udpPeer(t *testing.T, hub string) *peer {
 	t.Helper()
+	return udpPeerAt(t, "127.0.0.1", hub)
+}
+
+// udpPeerAt is a peer at an address of this machine.
+func udpPeerAt(t *testing.T, ip, hub string) *peer {
+	t.Helper()
 	to, err := net.ResolveUDPAddr("udp", hub)
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	c, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.ParseIP(ip)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,8 +83,13 @@ func tcpPeer(t *testing.T, hub string) *peer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &peer{t: t, tcp: c, addr: c.LocalAddr().String(), got: make(chan msg, 1000)}
+	return streamPeer(t, c)
+}
+
+func streamPeer(t *testing.T, c net.Conn) *peer {
+	t.Helper()
 	done := make(chan struct{})
+	p := &peer{t: t, tcp: c, addr: c.LocalAddr().String(), got: make(chan msg, 1000), ended: done}
 	go func() {
 		defer close(done)
 		r := bufio.NewReader(c)
@@ -115,6 +128,9 @@ func readStream(r *bufio.Reader) (string, error) {
 func (p *peer) transport() string {
 	if p.web != nil {
 		return "WS"
+	}
+	if p.secure {
+		return "TLS"
 	}
 	if p.tcp != nil {
 		return "TCP"

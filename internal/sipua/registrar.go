@@ -102,6 +102,17 @@ func (r *registrar) expire() {
 	}
 }
 
+// all are the devices there are.
+func (r *registrar) all() []queues.Device {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var all []queues.Device
+	for _, ds := range r.m {
+		all = append(all, ds...)
+	}
+	return all
+}
+
 // lost drops the registrations made over a connection that is gone: a browser
 // cannot be reached but over one it makes (RFC 7118 §5.2).
 func (r *registrar) lost(transport, source string) {
@@ -288,6 +299,9 @@ func (s *Server) wanted(req *sip.Request, tx *serverTx, agent string) (c change,
 		}
 		if ct.Address.Host == "" {
 			return c, refuse(400, "Bad Contact")
+		}
+		if behindNAT(&ct.Address, tx.flow) {
+			exp = min(exp, natExpires)
 		}
 		instance, _ := ct.Params.Get("+sip.instance")
 		c.keep = append(c.keep, queues.Device{

@@ -54,6 +54,11 @@ type Config struct {
 	// RequestsPerS bounds REGISTER, OPTIONS and the like over all sources in the
 	// same way. 0: 1000.
 	RequestsPerS float64
+	// KeepAlive is how long a phone behind NAT or a connection may be silent
+	// before it is asked for a sign of life. 0: 27 s.
+	KeepAlive time.Duration
+	// HealthEvery is how often each listener is asked OPTIONS, see Health. 0: 15 s.
+	HealthEvery time.Duration
 	// PacketsPerS bounds messages of one source address, its burst is four
 	// times that. 0: 2000.
 	PacketsPerS float64
@@ -103,6 +108,8 @@ type Server struct {
 	upgrades  *buckets[ipKey]    // WebSocket connections being made
 	refusals  *buckets[struct{}] // how many refusals are logged
 	web       atomic.Pointer[listener]
+	sick      atomic.Pointer[error] // see Health
+	signs     *signs
 
 	sockets   sync.Mutex // the sockets of listeners, which may be opened again
 	mu        sync.Mutex // Start and Stop
@@ -130,6 +137,12 @@ func New(cfg Config) *Server {
 	if cfg.InvitesPerS == 0 {
 		cfg.InvitesPerS = 500
 	}
+	if cfg.KeepAlive == 0 {
+		cfg.KeepAlive = keepAliveEvery
+	}
+	if cfg.HealthEvery == 0 {
+		cfg.HealthEvery = 15 * time.Second
+	}
 	if cfg.RequestsPerS == 0 {
 		cfg.RequestsPerS = 1000
 	}
@@ -150,6 +163,7 @@ func New(cfg Config) *Server {
 	s.invites = newBuckets[struct{}](cfg.InvitesPerS, 2*cfg.InvitesPerS, cfg.Now)
 	s.trunkRate = newBuckets[string](1, 1, cfg.Now)
 	s.refusals = newBuckets[struct{}](1, 10, cfg.Now)
+	s.signs = newSigns()
 	s.others = newBuckets[struct{}](cfg.RequestsPerS, 2*cfg.RequestsPerS, cfg.Now)
 	s.upgrades = newBuckets[ipKey](50, 300, cfg.Now)
 	s.tp = newTransports(s.stats, cfg.Log, cfg.Now)
@@ -201,18 +215,22 @@ func (s *Server) Start(ctx context.Context) error {
 	s.web.Store(s.listeners[0].forWeb(s.cfg.Web))
 	s.wg.Add(1)
 	go s.tend() //nolint:contextcheck // outlives the start
+	s.wg.Go(s.watchHealth)
 	return nil
 }
 
 // tend does what must be done from time to time.
 func (s *Server) tend() {
 	defer s.wg.Done()
-	tick := time.NewTicker(10 * time.Second)
+	tick, alive := time.NewTicker(10*time.Second), time.NewTicker(s.cfg.KeepAlive/4)
 	defer tick.Stop()
+	defer alive.Stop()
 	for {
 		select {
 		case <-s.quit:
 			return
+		case <-alive.C:
+			s.tp.guard(s.keepAlive)
 		case <-tick.C:
 			s.tx.watch(20 * time.Second)
 			s.registrar.expire()

@@ -9,7 +9,8 @@ type counters struct {
 	calls, dials, registered, authFailures, noAck                 atomic.Int64
 	notifies, notifiesFailed                                      atomic.Int64
 	keepAlives, streamsRefused, restarts                          atomic.Int64
-	handshakesFailed, webRefused                                  atomic.Int64
+	handshakesFailed, webRefused, vanished, probesMissed          atomic.Int64
+	fragmented                                                    atomic.Int64
 }
 
 // Stats is a snapshot of what the SIP edge has done and holds.
@@ -35,6 +36,9 @@ type Stats struct {
 	StreamsRefused      int64 // connections closed at once: too many, or of one address
 	HandshakesFailed    int64 // TLS, in and out
 	WebRefused          int64 // WebSocket upgrades refused
+	Fragmented          int64 // requests over UDP beyond 1300 bytes
+	Vanished            int64 // phones unregistered because they stopped answering
+	ProbesMissed        int64 // of our own listeners
 	Restarts            int64 // listeners that ended and were started again
 	Streams             int   // TCP, TLS and WebSocket connections open now
 
@@ -50,7 +54,7 @@ func (s *Server) Stats() Stats {
 		Requests: c.requests.Load(), Responses: c.responses.Load(), Filtered: c.filtered.Load(), Unparsable: c.parseDropped.Load(),
 		LaneFull: c.laneFull.Load(), Panics: c.panics.Load(), Invites: c.invites.Load(), Shed: c.shed.Load(), Refused: c.refused.Load(),
 		Unauthorised: c.unauthorised.Load(), AuthFailures: c.authFailures.Load(), Strays: c.strays.Load(), Watchdog: c.watchdog.Load(),
-		KeepAlives: c.keepAlives.Load(), StreamsRefused: c.streamsRefused.Load(), Restarts: c.restarts.Load(), HandshakesFailed: c.handshakesFailed.Load(), WebRefused: c.webRefused.Load(), Streams: len(s.tp.open()),
+		KeepAlives: c.keepAlives.Load(), StreamsRefused: c.streamsRefused.Load(), Restarts: c.restarts.Load(), HandshakesFailed: c.handshakesFailed.Load(), WebRefused: c.webRefused.Load(), Fragmented: c.fragmented.Load(), Vanished: c.vanished.Load(), ProbesMissed: c.probesMissed.Load(), Streams: len(s.tp.open()),
 		NoAck: c.noAck.Load(), Calls: c.calls.Load(), Dials: c.dials.Load(), Registered: c.registered.Load(),
 	}
 	st.Notifies, st.NotifiesFailed = c.notifies.Load(), c.notifiesFailed.Load()

@@ -55,7 +55,7 @@ type streamLimits struct {
 }
 
 var usualLimits = streamLimits{
-	first: 30 * time.Second, idle: 15 * time.Minute, webIdle: 2 * time.Minute, whole: 20 * time.Second, write: 5 * time.Second,
+	first: 30 * time.Second, idle: maxExpires + 10*time.Minute, webIdle: 2 * time.Minute, whole: 20 * time.Second, write: 5 * time.Second,
 	total: 20000, perIP: 2000,
 }
 
@@ -190,6 +190,9 @@ func (t *transports) connection(ctx context.Context, req *sip.Request) (sip.Conn
 		if s == nil {
 			return nil, fmt.Errorf("no UDP socket for %s", to)
 		}
+		if tcp := t.instead(req, to); tcp != nil {
+			return tcp, nil
+		}
 		return &datagrams{socket: s, peer: to}, nil
 	}
 	key := streamKey{transport, to.String()}
@@ -229,6 +232,27 @@ func (t *transports) connection(ctx context.Context, req *sip.Request) (sip.Conn
 			return nil, fmt.Errorf("connect to %s over %s: %w", to, transport, ctx.Err())
 		}
 	}
+}
+
+// largeUDP is where RFC 3261 §18.1.1 wants a request to go over TCP.
+const largeUDP = 1300
+
+// instead is the TCP connection that a large request takes in place of UDP, if
+// its peer has one; else it is fragmented, which most networks bear.
+func (t *transports) instead(req *sip.Request, to netip.AddrPort) sip.Connection {
+	n := len(req.String())
+	if n <= largeUDP {
+		return nil
+	}
+	if s := t.stream("tcp", to.String()); s != nil && req.Via() != nil {
+		req.Via().Transport = "TCP"
+		req.SetTransport("TCP")
+		return s
+	}
+	if t.stats.fragmented.Add(1) == 1 {
+		t.log.Warn("a request over UDP is fragmented; this is said once", "bytes", n, "method", string(req.Method))
+	}
+	return nil
 }
 
 // resolve makes an address of a destination. Trunks' names are resolved before
