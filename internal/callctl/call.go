@@ -40,18 +40,19 @@ type Call struct {
 	picked   bool      // Answer was asked for
 	pickedFn []func()  // to do once the caller's leg is up
 
-	stay    *stay               // in a slot
-	line    *line               // in a queue
-	rounds  map[*round]bool     // phones that ring
-	taking  *taking             // a claim is being carried out
-	talk    *talk               // a conversation
-	handing *handover           // an attended transfer is under way, to this call or from it
-	booking *booking            // a rep has called a lot to park somebody there
-	loan    *loan               // a leg given up that the other call has not taken yet
-	aside   map[call.LegID]Leg  // legs that hear a last word before they are hung up
-	held    map[call.LegID]bool // who put the other on hold; both may
-	keys    map[call.LegID]keys // what reps have pressed
-	open    int                 // legs that have not ended
+	stay      *stay               // in a slot
+	line      *line               // in a queue
+	rounds    map[*round]bool     // phones that ring
+	taking    *taking             // a claim is being carried out
+	talk      *talk               // a conversation
+	handing   *handover           // an attended transfer is under way, to this call or from it
+	booking   *booking            // a rep has called a lot to park somebody there
+	loan      *loan               // a leg given up that the other call has not taken yet
+	aside     map[call.LegID]Leg  // legs that hear a last word before they are hung up
+	held      map[call.LegID]bool // who put the other on hold; both may
+	keys      map[call.LegID]keys // what reps have pressed
+	open      int                 // legs that have not ended
+	overheard Leg                 // the phone that the caller hears before it is answered
 
 	record     *crm.Record
 	connected  time.Time

@@ -33,7 +33,7 @@ func (c *Call) onLeg(ev LegEvent) {
 	switch ev := ev.(type) {
 	case LegRang:
 		if r := c.roundOf(ev.Leg); r != nil {
-			c.rang(r, ev.Leg)
+			c.rang(r, ev.Leg, ev.Early)
 		}
 	case LegAnswered:
 		c.onAnswered(ev.Leg)

@@ -150,9 +150,8 @@ func (c *Call) dial(cmd routing.Dial) {
 	}
 	if c.answered.IsZero() {
 		c.caller.Ring()
-	} else {
-		c.ear().Music("ringback")
 	}
+	c.ear().Music("ringback") // for one who has been answered, or has early media open
 	inv := Invitation{}
 	ring := orElse(cmd.Ring, recallRing)
 	r := &round{via: "dial", over: over, numbers: numbers, one: cmd.Strategy == "longest_idle"}

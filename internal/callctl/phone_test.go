@@ -34,6 +34,7 @@ type phone struct {
 	cause    call.Cause // of Hangup
 	note     string
 	shown    callctl.Party
+	met      []callctl.Party // whom it was told of while it was up
 	ends     int
 	crosses  bool // it is answered as it is hung up
 	bomb     bool // the next Hangup panics
@@ -107,7 +108,15 @@ func (p *phone) confirm() {
 	})
 }
 
-func (p *phone) Connected(shown callctl.Party) { p.with(func() { p.shown = shown }) }
+func (p *phone) Connected(shown callctl.Party) {
+	p.with(func() {
+		if p.ended || p.closing || (shown.Number == p.shown.Number && shown.Name == p.shown.Name && shown.Agent == p.shown.Agent) {
+			return
+		}
+		p.shown = shown
+		p.met = append(p.met, shown)
+	})
+}
 
 func (p *phone) Hangup(cause call.Cause, note string) {
 	p.with(func() {
@@ -172,6 +181,16 @@ func (p *phone) rings() {
 	p.with(func() {
 		if !p.ended && !p.closing && !p.up {
 			p.emit(callctl.LegRang{Leg: p})
+		}
+	})
+}
+
+// speaks is early media.
+func (p *phone) speaks() {
+	p.with(func() {
+		if !p.ended && !p.closing && !p.up {
+			p.tape.unmute()
+			p.emit(callctl.LegRang{Leg: p, Early: true})
 		}
 	})
 }
@@ -242,6 +261,24 @@ func (p *phone) told() (call.Cause, string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.cause, p.note
+}
+
+// introduced is whom it was told of while it was up.
+func (p *phone) introduced() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var names []string
+	for _, m := range p.met {
+		names = append(names, first(m.Agent, string(m.Number)))
+	}
+	return strings.Join(names, " ")
+}
+
+func first(a, b string) string {
+	if a != "" {
+		return a
+	}
+	return b
 }
 
 func (p *phone) isUp() bool {
@@ -404,7 +441,8 @@ type device struct {
 	after time.Duration
 	bye   time.Duration // how long it takes to be cancelled; 5 ms
 
-	crosses bool // it is answered as it is hung up
+	crosses bool          // it is answered as it is hung up
+	early   time.Duration // when it has something to say (183), 0: never
 }
 
 func answersAfter(d time.Duration) device { return device{does: "answer", after: d} }
@@ -439,13 +477,16 @@ func (x *exchange) Dial(to callctl.Target, inv callctl.Invitation) ([]callctl.Le
 		}
 		p := x.r.newPhone(who, false)
 		p.remote = callctl.Party{Agent: to.Agent, Number: to.Number, Device: fmt.Sprintf("%s-%d", who, i)}
-		p.inv, p.crosses = inv, d.crosses
+		p.inv, p.shown, p.crosses = inv, inv.Shown, d.crosses
 		if d.bye > 0 {
 			p.bye = d.bye
 		}
 		x.rung = append(x.rung, p)
 		legs = append(legs, p)
 		time.AfterFunc(100*time.Millisecond, p.rings)
+		if d.early > 0 {
+			time.AfterFunc(d.early, p.speaks)
+		}
 		act := map[string]func(){
 			"answer": p.pickUp, "never": func() {},
 			"busy":   func() { p.refuses(call.Busy) },

@@ -33,6 +33,7 @@ type round struct {
 type ringing struct {
 	leg   Leg
 	agent string
+	early bool // has something to be heard before it is answered
 }
 
 // asked is one agent's part of a round.
@@ -165,8 +166,12 @@ func (c *Call) roundOf(l Leg) *round {
 	return nil
 }
 
-func (c *Call) rang(r *round, l Leg) {
+func (c *Call) rang(r *round, l Leg, early bool) {
 	agent := r.legs[l.ID()].agent
+	if early {
+		r.legs[l.ID()].early = true
+		c.overhear(r)
+	}
 	a := r.agents[agent]
 	if a.rang {
 		return
@@ -288,6 +293,7 @@ func (c *Call) stopAll(but *round, cause call.Cause) {
 func (c *Call) lost(r *round, ev LegEnded) {
 	x := r.legs[ev.Leg.ID()]
 	delete(r.legs, ev.Leg.ID())
+	c.unheard(r, ev.Leg)
 	if r.wants == ev.Leg {
 		r.wants = nil
 	}

@@ -27,7 +27,7 @@ type talk struct {
 func (c *Call) connect(r *round, l Leg, by call.Actor, park *parking.Park) {
 	now := time.Now()
 	agent := by.User
-	r.over = nil // somebody answered
+	r.over, c.overheard = nil, nil // somebody answered
 	if r.handOver != nil {
 		r.handOver()
 	}
@@ -109,6 +109,7 @@ func (c *Call) rejoin() {
 	if t == nil || c.caller == nil {
 		return
 	}
+	c.introduce()
 	a, b := c.caller.Media(), t.leg.Media()
 	switch {
 	case c.held[c.caller.ID()]:
@@ -124,6 +125,17 @@ func (c *Call) rejoin() {
 	}
 	if a != nil && b != nil {
 		a.Join(b)
+	}
+}
+
+// introduce tells the reps of a conversation whom they talk to, should their
+// phones show another. Parties outside are told nothing.
+func (c *Call) introduce() {
+	if c.from.Agent != "" {
+		c.caller.Connected(c.talk.leg.Remote())
+	}
+	if c.talk.agent != "" {
+		c.talk.leg.Connected(c.from)
 	}
 }
 

@@ -27,6 +27,7 @@ type provisional struct {
 // 3262 §3): each again and again until its PRACK, one at a time. Lane only. A
 // nil *reliable is a caller that knows nothing of it.
 type reliable struct {
+	began bool         // one was sent
 	must  bool         // Require: 100rel: none is sent otherwise
 	seq   uint32       // RSeq of the last
 	last  *provisional // waits for its PRACK
@@ -56,7 +57,7 @@ func (l *Leg) reliably(p *provisional) {
 		return
 	}
 	r.seq++
-	r.last = p
+	r.last, r.began = p, true
 	p.seq, p.pause, p.until = r.seq, l.srv.timers.T1, l.srv.cfg.Now().Add(l.srv.timers.GiveUp)
 	p.res.AppendHeader(sip.NewHeader("Require", "100rel"))
 	p.res.AppendHeader(sip.NewHeader("RSeq", strconv.FormatUint(uint64(p.seq), 10)))

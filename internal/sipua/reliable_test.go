@@ -82,6 +82,18 @@ func TestReliableProvisional(t *testing.T) {
 		p.status("INVITE", 200)
 	})
 
+	t.Run("demanded and answered at once: one all the same", func(t *testing.T) {
+		_, p, k, leg := begin(t, offer(), "Require: 100rel")
+		leg.leg.Answer(callctl.Party{})
+		res := p.status("INVITE", 183)
+		k.up(res)
+		k.prack(res, "")
+		p.status("PRACK", 200)
+		p.status("INVITE", 200)
+		k.ack("")
+		event[callctl.LegAnswered](leg)
+	})
+
 	t.Run("a 180 that nobody acknowledged does not hold up the 200", func(t *testing.T) {
 		_, p, k, leg := begin(t, offer(), "Require: 100rel")
 		leg.leg.Ring()

@@ -134,6 +134,12 @@ func (l *Leg) pickUp(shown callctl.Party) {
 	if !l.inbound || l.state > ringing {
 		return
 	}
+	if l.reliable.always() && !l.reliable.began {
+		// Who demands reliable responses gets one: some wait for it.
+		if l.progress(); l.state == over {
+			return
+		}
+	}
 	if l.reliable.holds() {
 		l.later = func() { l.pickUp(shown) }
 		return
