@@ -166,7 +166,6 @@ func (l *epollLoop) wake() { _, _ = syscall.Write(l.siren, []byte{1}) }
 
 func (l *epollLoop) run() {
 	defer l.release()
-	ownThread()
 	for {
 		n, err := syscall.EpollWait(l.ep, l.events[:], -1)
 		if err != nil && !errors.Is(err, syscall.EINTR) {
@@ -181,7 +180,7 @@ func (l *epollLoop) run() {
 		if l.over() {
 			return
 		}
-		sleepUntil(time.Now().Add(l.tick))
+		time.Sleep(l.tick)
 	}
 }
 

@@ -47,7 +47,8 @@ func (w *wheel) enlist(p *Port) {
 }
 
 func (w *wheel) run(stop <-chan struct{}) {
-	ownThread()
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
 	next := int64(0)
 	for {
 		w.admit()
@@ -60,11 +61,11 @@ func (w *wheel) run(stop <-chan struct{}) {
 			next = max(next, int64(time.Since(w.epoch)/subTick)+1)
 			continue
 		}
-		sleepUntil(w.epoch.Add(time.Duration(next) * subTick))
+		timer.Reset(time.Until(w.epoch.Add(time.Duration(next) * subTick)))
 		select {
 		case <-stop:
 			return
-		default:
+		case <-timer.C:
 		}
 		late := int64(time.Since(w.epoch)/subTick) - next
 		next += max(0, late-catchUp)
