@@ -34,8 +34,8 @@ lint: $(LINT) ## the import diagram, the house rules, formatting
 $(LINT): tools/go.mod tools/go.sum
 	$(GO) build -modfile=tools/go.mod -o $@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 
-interop: postgres build ## SIPp scenarios against a hub started for them
-	test/interop/run.sh
+interop: postgres build ## call a hub with SIPp, baresip, Kamailio and others; ONLY=text for some
+	$(GO) run -tags $(TAGS) ./test/interop -hub bin/callyard -only "$(ONLY)"
 
 target: postgres build ## start the hub that black-box acceptance cases run against
 	test/acceptance/target.sh

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -110,12 +111,19 @@ func (p *planner) read(ctx context.Context) (*callctl.Plan, error) {
 		if plan.Flows[n.Flow] != nil {
 			continue
 		}
-		f, err := p.routes.Live(ctx, n.Flow)
-		if err != nil {
-			p.log.Warn("a number's flow is not published; its calls are refused", "number", n.Number, "flow", n.Flow, "err", err)
+		v, err := p.routes.LiveVersion(ctx, n.Flow)
+		var none *routingpg.NotFoundError
+		switch {
+		case errors.As(err, &none):
+			p.log.Warn("a number's flow is not published; its calls are refused", "number", n.Number, "flow", n.Flow)
 			continue
+		case err != nil: // a database that goes away meanwhile takes no number away
+			return nil, err
 		}
-		plan.Flows[n.Flow] = f
+		if plan.Flows[n.Flow], err = v.Parse(); err != nil {
+			p.log.Warn("a number's flow cannot be run; its calls are refused", "number", n.Number, "flow", n.Flow, "err", err)
+			delete(plan.Flows, n.Flow)
+		}
 	}
 	return plan, nil
 }

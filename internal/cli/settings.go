@@ -34,7 +34,7 @@ func (s *settings) flags(f *pflag.FlagSet) {
 	f.StringVar(&s.node, "node", "", "`name` of this process among those that share a database")
 	f.StringVar(&s.data, "data-dir", "", "`folder` for the embedded database and recordings")
 	f.StringVar(&s.database, "database-url", "", "`address` of a Postgres to use instead of the embedded one (also DATABASE_URL)")
-	f.StringSliceVar(&s.sip, "sip-listen", nil, "`where` SIP listens: udp:ip:port, tcp:ip:port, or ip:port for both")
+	f.StringSliceVar(&s.sip, "sip-listen", nil, "`where` SIP listens: udp:ip:port, tcp:ip:port, tls:ip:port, or ip:port for the first two")
 	f.StringVar(&s.advertise, "sip-advertise", "", "`host` that phones and trunks reach us at, if it is not where we listen")
 	f.StringVar(&s.http, "http-listen", "", "`ip:port` of the REST API")
 	f.StringVar(&s.ops, "ops-listen", "", "`ip:port` of /livez, /readyz and /metrics; off switches them off")
@@ -82,7 +82,7 @@ func (s *settings) load(cmd *cobra.Command, base config.Config) (config.Config, 
 
 // listens reads --sip-listen, in which the transport may be left out.
 func listens(s string) []string {
-	if strings.HasPrefix(s, "udp:") || strings.HasPrefix(s, "tcp:") {
+	if strings.HasPrefix(s, "udp:") || strings.HasPrefix(s, "tcp:") || strings.HasPrefix(s, "tls:") {
 		return []string{s}
 	}
 	return []string{"udp:" + s, "tcp:" + s}

@@ -27,6 +27,7 @@ type Hub struct {
 	SIP netip.AddrPort // UDP and TCP
 	Web netip.AddrPort
 	Ops netip.AddrPort // not set without Config.Ops
+	TLS netip.AddrPort // SIP; not set without Config.Cert
 
 	Exited chan struct{} // closed when the process has ended, Err being how
 	Err    error
@@ -42,7 +43,8 @@ type Config struct {
 	IP       string   // of SIP and RTP; "" 127.0.0.1
 	Ops      bool     // open the operators' port
 	Env      []string // CALLYARD_…
-	Listen   []string // more SIP listeners by transport, a free port for each: "tls"
+	Cert     string   // PEM files of a certificate and its key: SIP over TLS too
+	Key      string
 }
 
 // Start starts a hub in a folder of its own. Stop ends it.
@@ -80,8 +82,13 @@ func Start(cfg Config) (*Hub, error) {
 	}
 	h := &Hub{Dir: dir, Log: logged, SIP: at(), Web: at(), Exited: make(chan struct{})}
 	listen := []string{"udp:" + h.SIP.String(), "tcp:" + h.SIP.String()}
-	for _, l := range cfg.Listen {
-		listen = append(listen, l+":"+at().String())
+	env := append(os.Environ(), "DATABASE_URL=", "CALLYARD_NODE="+cfg.Name, "CALLYARD_WRAP_UP_S=0",
+		// Below the ports that the kernel gives out by itself, so that few are taken.
+		"CALLYARD_RTP__PORT_MIN=12000", "CALLYARD_RTP__PORT_MAX=19999")
+	if cfg.Cert != "" {
+		h.TLS = at()
+		listen = append(listen, "tls:"+h.TLS.String())
+		env = append(env, "CALLYARD_SIP__TLS_CERT="+cfg.Cert, "CALLYARD_SIP__TLS_KEY="+cfg.Key)
 	}
 	ops := ""
 	if cfg.Ops {
@@ -93,9 +100,7 @@ func Start(cfg Config) (*Hub, error) {
 	}
 	h.cmd = exec.Command(binary, "serve", "--data-dir", dir, "--sip-listen", strings.Join(listen, ","),
 		"--http-listen", h.Web.String(), "--ops-listen", ops, "--apply", setup)
-	// Below the ports that the kernel gives out by itself, so that few are taken.
-	h.cmd.Env = append(append(os.Environ(), "DATABASE_URL=", "CALLYARD_NODE="+cfg.Name, "CALLYARD_WRAP_UP_S=0",
-		"CALLYARD_RTP__PORT_MIN=12000", "CALLYARD_RTP__PORT_MAX=19999"), cfg.Env...)
+	h.cmd.Env = append(env, cfg.Env...)
 	h.cmd.Stdout, h.cmd.Stderr = out, out
 	h.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is for us; we stop it in order
 	if err := h.cmd.Start(); err != nil {

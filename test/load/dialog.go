@@ -189,7 +189,9 @@ func (d *Dialog) decide(m *Message) {
 	if !d.Deaf {
 		d.endpoint.send(d.ack)
 	}
-	if d.up != nil {
+	if d.cancelled { // the answer crossed the CANCEL, or came after we had stopped to wait
+		go d.Hangup()
+	} else if d.up != nil {
 		d.up(d)
 	}
 	close(d.Decided)

@@ -148,6 +148,20 @@ func (e *Endpoint) forget(d *Dialog) {
 	delete(e.calls, d.id)
 }
 
+// Up are the calls that have not ended.
+func (e *Endpoint) Up() (list []*Dialog) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, d := range e.calls {
+		select {
+		case <-d.Over:
+		default:
+			list = append(list, d)
+		}
+	}
+	return list
+}
+
 // Raw sends what need not be SIP.
 func (e *Endpoint) Raw(b []byte) { e.send(b) }
 

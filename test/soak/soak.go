@@ -177,7 +177,8 @@ func (s *soak) run(ctx context.Context) error {
 		}
 	}
 	s.say("letting %d parked callers go", len(held))
-	for _, d := range held {
+	// With those whom a failure has left: only what is the hub's fault is to remain.
+	for _, d := range append(s.trunk.Up(), s.phones.Up()...) {
 		d.Hangup()
 		if err := pause(ctx, 5*time.Millisecond); err != nil {
 			return err

@@ -4,6 +4,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -36,8 +37,9 @@ type sample struct {
 	Occupied     int     `json:"slots_occupied"`
 	Open         int     `json:"open"` // calls and parks without an end, in the database
 	Engaged      int     `json:"agents_engaged"`
-	Faults       int     `json:"faults"` // panics, mended invariants, forgotten answers, calls shed
-	Failed       int     `json:"failed"` // calls of ours, since the beginning
+	Faults       int     `json:"faults"`          // panics, mended invariants, forgotten answers, calls shed
+	Failed       int     `json:"failed"`          // calls of ours, since the beginning
+	Waits        string  `json:"waits,omitempty"` // what the database's sessions wait for, if any do
 }
 
 // others is what descriptors there are besides the two of each RTP port.
@@ -72,8 +74,8 @@ func (s *soak) watch(ctx context.Context, held []*load.Dialog) error {
 		}
 		one.At = time.Since(begun).Seconds()
 		s.samples = append(s.samples, one)
-		if n%max(1, int(time.Minute/every)) == 0 {
-			s.say("%4.0f s: %s; %d failed", one.At, one, one.Failed)
+		if last := len(s.samples) - 2; n%max(1, int(time.Minute/every)) == 0 || last >= 0 && one.Failed > s.samples[last].Failed {
+			s.say("%4.0f s: %s; %d failed; %s", one.At, one, one.Failed, cmp.Or(one.Waits, "no waits"))
 		}
 		if len(held) > 0 {
 			d := held[(n*7)%len(held)]
@@ -140,7 +142,10 @@ func (s *soak) sample(ctx context.Context, db *pgx.Conn) (one sample, err error)
 		(select count(*) from river_job where state = 'discarded'),
 		(select count(*) from slots where park is not null),
 		(select count(*) from calls where ended_at is null) + (select count(*) from parks where ended_at is null),
-		(select count(*) from agents where state <> 'idle')`).Scan(&one.Overdue, &one.Discarded, &one.Occupied, &one.Open, &one.Engaged)
+		(select count(*) from agents where state <> 'idle'),
+		(select coalesce(string_agg(n || ' ' || wait_event, ', '), '') from
+			(select wait_event, count(*) n from pg_stat_activity where state = 'active' and wait_event is not null and wait_event_type <> 'Client' group by 1) w)`).
+		Scan(&one.Overdue, &one.Discarded, &one.Occupied, &one.Open, &one.Engaged, &one.Waits)
 	if err != nil {
 		return one, fmt.Errorf("ask the database what is held: %w", err)
 	}

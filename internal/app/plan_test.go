@@ -1,0 +1,56 @@
+package app
+
+import (
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/callyard/callyard/internal/call"
+	"github.com/callyard/callyard/internal/pgtest"
+	"github.com/callyard/callyard/parking/parkingpg"
+	"github.com/callyard/callyard/queues/queuespg"
+	"github.com/callyard/callyard/routing"
+	"github.com/callyard/callyard/routing/routingpg"
+)
+
+// A database that goes away while the plan is read must not take numbers away.
+func TestPlanStaysWhenItCannotBeRead(t *testing.T) {
+	db := pgtest.New(t)
+	ctx := t.Context()
+	routes := routingpg.New(db)
+	doc := []byte(`{"schema": "callflow/v1", "name": "line", "entry": "bye", "handlers": {"hangup": "bye"}, "nodes": {"bye": {"type": "hangup"}}}`)
+	if _, err := routes.SaveDraft(ctx, "line", doc, nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := routes.Publish(ctx, "line", "", "", time.Now(), func(*routing.Flow) routing.Findings { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := routes.SaveDraft(ctx, "draft", []byte(strings.Replace(string(doc), `"line"`, `"draft"`, 1)), nil); err != nil {
+		t.Fatal(err)
+	}
+	for number, flow := range map[call.Number]string{"+12025550100": "line", "+12025550101": "draft"} {
+		if err := routes.SaveNumber(ctx, routing.Number{Number: number, Flow: flow}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p := &planner{
+		db: db, lots: parkingpg.New(db), agents: queuespg.New(db), routes: routes,
+		log: slog.New(slog.NewTextHandler(t.Output(), nil)),
+	}
+	if err := p.Load(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if plan := p.Plan(); plan.Flows["line"] == nil || plan.Flows["draft"] != nil {
+		t.Fatalf("flows that can be called: %v, want line and not the draft", plan.Flows)
+	}
+	if _, err := db.Pool.Exec(ctx, `alter table flow_versions rename to away`); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Load(ctx); err == nil {
+		t.Error("a plan that could not be read is taken")
+	}
+	if p.Plan().Flows["line"] == nil {
+		t.Error("the number's flow is gone")
+	}
+}
