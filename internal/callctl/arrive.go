@@ -12,6 +12,10 @@ import (
 
 // Incoming takes a new call. It does not block.
 func (h *Hub) Incoming(in Incoming) {
+	if in.Replaces != nil {
+		h.pickUp(in)
+		return
+	}
 	plan := h.cfg.Plan()
 	if in.Agent != "" {
 		h.fromAgent(plan, in)

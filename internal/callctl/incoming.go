@@ -13,4 +13,7 @@ type Incoming struct {
 	From  Party
 	To    string // user part of the Request-URI as dialled
 	At    time.Time
+	// Replaces is the leg whose place a rep's phone wants (RFC 3891), nil for a
+	// call of its own.
+	Replaces Leg
 }

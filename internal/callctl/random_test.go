@@ -96,6 +96,11 @@ func (r *rig) randomDay(rnd *rand.Rand) {
 		func() { r.dialsWith(one(), "700", quirks) },
 		func() {
 			if p := pick(everybody); p != nil {
+				r.picksUp(one(), p, quirks)
+			}
+		},
+		func() {
+			if p := pick(everybody); p != nil {
 				p.hangUp()
 			}
 		},

@@ -33,7 +33,8 @@ type round struct {
 type ringing struct {
 	leg   Leg
 	agent string
-	early bool // has something to be heard before it is answered
+	early bool   // has something to be heard before it is answered
+	via   string // "pickup": answered in place of a phone that rings; "" as the round
 }
 
 // asked is one agent's part of a round.
@@ -188,7 +189,7 @@ func (c *Call) rang(r *round, l Leg, early bool) {
 // that of all who want it, on whatever way, one gets it.
 func (c *Call) won(r *round, l Leg) {
 	agent := r.legs[l.ID()].agent
-	by := call.Actor{User: agent, Device: l.Remote().Device, Via: r.via}
+	by := call.Actor{User: agent, Device: l.Remote().Device, Via: orText(r.legs[l.ID()].via, r.via)}
 	switch {
 	case r.closed: // its 200 crossed our CANCEL; why it was cancelled stands
 		l.Hangup(call.Elsewhere, "")

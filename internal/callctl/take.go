@@ -12,9 +12,10 @@ import (
 // taking is a rep's leg that has claimed the parked caller and is being
 // answered: between our 200 and its ACK.
 type taking struct {
-	leg  Leg
-	by   call.Actor
-	park parking.Park
+	leg   Leg
+	by    call.Actor
+	park  parking.Park
+	place Leg // not a parked caller: this rep's leg is being relieved
 }
 
 // take joins a rep who dialled the slot. The claim is theirs already.
@@ -52,6 +53,10 @@ func (c *Call) takenFrom(park parking.Park) bool {
 func (c *Call) taken() {
 	t := c.taking
 	c.taking = nil
+	if t.place != nil {
+		c.relieved(t)
+		return
+	}
 	now := time.Now()
 	if agent := t.by.User; agent != "" {
 		c.lines("agent took a call", func(ctx context.Context, s Lines) error { return s.Talk(ctx, agent, c.id, now) })
@@ -61,9 +66,13 @@ func (c *Call) taken() {
 
 // untaken: the rep vanished before the ACK.
 func (c *Call) untaken(why string) {
-	park := c.taking.park
+	t := c.taking
 	c.taking = nil
-	c.untake(park, why)
+	if t.place != nil {
+		c.deserted()
+		return
+	}
+	c.untake(t.park, why)
 }
 
 // untake puts the caller back as if nobody had claimed them: music, and the

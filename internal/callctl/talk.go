@@ -212,7 +212,7 @@ func (c *Call) parted(cause call.Cause) {
 // transferring tells whether somebody is to have the call at the rep's wish: a
 // colleague is being rung, or another call asked for its party.
 func (c *Call) transferring() bool {
-	if c.handing != nil {
+	if c.handing != nil || c.taking != nil && c.taking.place != nil {
 		return true
 	}
 	for r := range c.rounds {

@@ -32,9 +32,12 @@ func (s *Server) invited(req *sip.Request, tx *serverTx) {
 		if !s.authenticated(req, tx, acc.Agent) {
 			return
 		}
-		s.take(req, tx, &Leg{agent: acc.Agent, remote: callctl.Party{
+		l := &Leg{agent: acc.Agent, remote: callctl.Party{
 			Number: call.Number(acc.Extension), Name: first(acc.Display, req.From().DisplayName), Agent: acc.Agent, Device: device(req),
-		}}, 0)
+		}}
+		if s.pickUp(req, tx, l) {
+			s.take(req, tx, l, 0)
+		}
 		return
 	}
 	trunk, ok := trunkOf(s.cfg.Trunks(), ipOf(req.Source()))
@@ -50,6 +53,10 @@ func (s *Server) invited(req *sip.Request, tx *serverTx) {
 	if trunk.CallsPerS > 0 && !s.trunkRate.takeAt(trunk.Name, trunk.CallsPerS, max(1, trunk.CallsPerS)) {
 		s.stats.shed.Add(1)
 		tx.status(503, retryAfter(1, 5))
+		return
+	}
+	if _, present, _ := replacesOf(req); present {
+		tx.status(403) // only among the hub's own
 		return
 	}
 	s.take(req, tx, &Leg{trunk: trunk.Name, codecs: s.codecs(trunk.Codecs), remote: caller(req)}, trunk.MaxCalls)
@@ -106,7 +113,11 @@ func (s *Server) take(req *sip.Request, tx *serverTx, l *Leg, limit int) {
 	tx.owned = true
 	tx.status(100)
 	s.stats.calls.Add(1)
-	s.cfg.OnCall(callctl.Incoming{Leg: l, Trunk: l.trunk, Agent: l.agent, From: l.remote, To: userOf(&req.Recipient), At: now})
+	in := callctl.Incoming{Leg: l, Trunk: l.trunk, Agent: l.agent, From: l.remote, To: userOf(&req.Recipient), At: now}
+	if l.place != nil {
+		in.Replaces = l.place
+	}
+	s.cfg.OnCall(in)
 }
 
 // trunkOf is the trunk a source address belongs to: the one with the longest

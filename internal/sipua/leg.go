@@ -37,6 +37,7 @@ type Leg struct {
 	remote  callctl.Party
 	trunk   string
 	agent   string // authenticated, or whose phone we called
+	place   *Leg   // that this one is to take (RFC 3891), nil ordinarily
 	iface   *listener
 	codecs  []string
 	prefer  string // the codec to answer with if it is offered; lane only

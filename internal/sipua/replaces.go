@@ -41,6 +41,21 @@ func parseReplaces(text string) (r replaces, ok bool) {
 	return r, r.callID != "" && r.local != "" && r.remote != ""
 }
 
+// replacesOf reads the Replaces header of a request; present tells whether there
+// is one, ok whether it can be understood.
+func replacesOf(req *sip.Request) (r replaces, present, ok bool) {
+	hs := req.GetHeaders("replaces")
+	if len(hs) == 0 {
+		return r, false, true
+	}
+	// RFC 3891 §3: more than one, or one beside a Join, is a bad request.
+	if len(hs) > 1 || req.GetHeader("join") != nil {
+		return r, true, false
+	}
+	r, ok = parseReplaces(hs[0].Value())
+	return r, true, ok
+}
+
 // replacesIn reads the Replaces inside a Refer-To, where it is escaped as any
 // header in a URI (RFC 3261 §19.1.1).
 func replacesIn(u *sip.Uri) (r replaces, present, ok bool) {
@@ -61,6 +76,26 @@ func replacesIn(u *sip.Uri) (r replaces, present, ok bool) {
 		}
 	}
 	return r, present, ok || !present
+}
+
+// pickUp is an INVITE of a rep's phone that is to take the place of another leg
+// (RFC 3891 §3); false when it is refused, and has been answered so.
+func (s *Server) pickUp(req *sip.Request, tx *serverTx, l *Leg) bool {
+	r, present, ok := replacesOf(req)
+	switch {
+	case !present:
+		return true
+	case !ok:
+		tx.status(400)
+		return false
+	}
+	other, status := s.names.find(r)
+	if other == nil {
+		tx.status(status)
+		return false
+	}
+	l.place = other
+	return true
 }
 
 // names finds dialogs by what others call them, also from outside their lane.

@@ -97,3 +97,80 @@ func TestReferWithReplaces(t *testing.T) {
 		leg.silent(20 * time.Millisecond)
 	})
 }
+
+func TestInviteWithReplaces(t *testing.T) {
+	// picks sends the INVITE as rep2, with an answer to the challenge.
+	picks := func(h *hub, headers ...string) (*peer, *talk) {
+		h.t.Helper()
+		p := udpPeer(h.t, h.udp)
+		k := p.talk("rep2", "x")
+		k.do("INVITE", offer(), headers...)
+		ch := p.status("INVITE", 401)
+		k.ackFailure(ch)
+		k.do("INVITE", offer(), append(headers, authorization(ch, "INVITE", k.target, "rep2", "pw2", "SHA-256", 1))...)
+		return p, k
+	}
+	t.Run("hands over the leg it names", func(t *testing.T) {
+		h := start(t)
+		p := h.phone(t, "rep1", "pw1")
+		k, other := h.dialled(p)
+		q, _ := picks(h, "Replaces: "+k.replaces(""), "Require: replaces")
+		_, in := h.incoming()
+		if in.Replaces != other.leg || in.Agent != "rep2" {
+			t.Errorf("%+v", in)
+		}
+		in.Leg.Answer(callctl.Party{})
+		if res := q.status("INVITE", 200); !strings.Contains(res.hdr("Supported"), "replaces") {
+			t.Errorf("%s", res.raw)
+		}
+	})
+	t.Run("a phone that rings", func(t *testing.T) {
+		h := start(t)
+		p := h.phone(t, "rep1", "pw1")
+		leg := h.dial(callctl.Target{Agent: "rep1"}, callctl.Invitation{})[0]
+		inv := p.request("INVITE")
+		p.reply(inv, 180, "early", "")
+		event[callctl.LegRang](leg)
+		k := p.called(inv, "early")
+		picks(h, "Replaces: "+k.replaces(";early-only"))
+		if _, in := h.incoming(); in.Replaces != leg.leg {
+			t.Errorf("%+v", in)
+		}
+	})
+	t.Run("refused", func(t *testing.T) {
+		h := start(t)
+		p := h.phone(t, "rep1", "pw1")
+		k, leg := h.dialled(p)
+		waits := udpPeer(t, h.udp) // a caller of ours who is not answered: we did not begin it
+		w := waits.talk("+34600000001", "700")
+		w.do("INVITE", offer())
+		caller, _ := h.incoming()
+		caller.leg.Ring()
+		w.up(waits.status("INVITE", 180))
+		for _, c := range []struct {
+			code    int
+			headers []string
+		}{
+			{481, []string{"Replaces: x" + k.replaces("")}},
+			{481, []string{"Replaces: " + w.replaces("")}},
+			{486, []string{"Replaces: " + k.replaces(";early-only")}},
+			{400, []string{"Replaces: " + k.callID}},
+			{400, []string{"Replaces: " + k.replaces(""), "Replaces: " + k.replaces("")}},
+			{400, []string{"Replaces: " + k.replaces(""), "Join: " + k.replaces("")}},
+		} {
+			q, t2 := picks(h, c.headers...)
+			t2.ackFailure(q.status("INVITE", c.code))
+		}
+		trunk := udpPeer(t, h.udp)
+		s := trunk.talk("+34600000002", "700")
+		s.do("INVITE", offer(), "Replaces: "+k.replaces(""))
+		s.ackFailure(trunk.status("INVITE", 403))
+		leg.leg.Hangup(call.Normal, "")
+		p.reply(p.request("BYE"), 200, "", "")
+		event[callctl.LegEnded](leg)
+		q, t3 := picks(h, "Replaces: "+k.replaces(""))
+		t3.ackFailure(q.status("INVITE", 603))
+		caller.leg.Hangup(call.Busy, "")
+		w.ackFailure(waits.status("INVITE", 486))
+	})
+}

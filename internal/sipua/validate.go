@@ -34,7 +34,7 @@ var allowed = []sip.RequestMethod{sip.INVITE, sip.ACK, sip.CANCEL, sip.BYE, sip.
 var recognised = []sip.RequestMethod{sip.NOTIFY, sip.MESSAGE, sip.PUBLISH}
 
 // supported are the option tags we claim. Claiming one means to keep it.
-var supported = []string{"norefersub", "timer", "100rel"}
+var supported = []string{"norefersub", "timer", "100rel", "replaces"}
 
 func allowHeader() sip.Header {
 	names := make([]string, len(allowed))
