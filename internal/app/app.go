@@ -25,6 +25,7 @@ import (
 	"github.com/callyard/callyard/parking/parkingpg"
 	"github.com/callyard/callyard/queues/queuespg"
 	"github.com/callyard/callyard/routing/routingpg"
+	"github.com/callyard/callyard/voicemail/voicemailpg"
 )
 
 // App is a running node.
@@ -39,6 +40,7 @@ type App struct {
 	Routes   *routingpg.Store
 	Contacts *crmpg.Contacts
 	Outbox   *crmpg.Outbox
+	Mail     *voicemailpg.Store
 	Hub      *callctl.Hub
 	SIP      *sipua.Server
 	Media    *media.Engine
@@ -48,6 +50,7 @@ type App struct {
 	plan     *planner
 	lamps    *lamps.Board
 	sounds   *sounds
+	mailroom *mailroom
 	crms     []crm.Provider    // where calls are logged
 	hook     *webhook.Provider // nil: no webhook
 	metrics  *prometheus.Registry

@@ -92,10 +92,12 @@ func (a *App) startCalls(ctx context.Context) error {
 		TLS: sipua.OutboundTLS{CAFile: a.cfg.SIP.TrustCA, CertFile: a.cfg.SIP.OurCert, KeyFile: a.cfg.SIP.OurKey},
 		Log: a.log.With("part", "sip"), InvitesPerS: a.cfg.SIP.CallsPerS,
 	})
+	a.mailroom = a.newMailroom()
 	hub = callctl.New(callctl.Config{
 		Node: call.NodeID(a.cfg.Node), Plan: a.plan.Plan, Book: a.Book, Parking: a.Lots, Lines: a.Agents,
-		Directory: a.dir, Dialer: a.SIP, Notify: a.notify, Speak: a.sounds.say, Voicemail: filepath.Join(a.cfg.DataDir, "voicemail"), WrapUp: a.cfg.WrapUp(),
-		Log: a.log.With("part", "calls"),
+		Directory: a.dir, Dialer: a.SIP, Notify: a.notify, Speak: a.sounds.say, Voicemail: a.mailroom.dir, Mail: a.Mail, Greeting: a.mailroom.greets,
+		WrapUp: a.cfg.WrapUp(),
+		Log:    a.log.With("part", "calls"),
 	})
 	a.Hub = hub
 	if err := a.SIP.Start(ctx); err != nil {

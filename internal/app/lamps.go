@@ -29,6 +29,14 @@ func (a *App) newLamps() {
 			}
 			return out, err
 		},
+		Boxes: func(ctx context.Context) ([]lamps.Box, error) {
+			counts, err := a.Mail.Boxes(ctx)
+			out := make([]lamps.Box, 0, len(counts))
+			for _, c := range counts {
+				out = append(out, lamps.Box{Name: c.Box, New: c.New, Heard: c.Heard})
+			}
+			return out, err
+		},
 		Watched: func() bool { return a.SIP.Watched() },
 		Changed: func() { a.SIP.LampsChanged() },
 		Now:     time.Now, Log: a.log.With("part", "lamps"),

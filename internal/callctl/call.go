@@ -59,7 +59,9 @@ type Call struct {
 	answeredBy string
 	talked     time.Duration
 	parkedFor  time.Duration
-	voicemail  string
+	voicemail  string // the file of the message that was left
+	keeping    int    // recordings being closed
+	onKept     func() // to do once they are
 	expired    bool
 	lastLot    string // of the last stay
 	ended      bool
@@ -161,7 +163,7 @@ func (c *Call) abort() {
 		}()
 	}
 	if !c.written {
-		c.write(false)
+		c.write()
 	}
 }
 

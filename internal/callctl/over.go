@@ -17,7 +17,7 @@ func (c *Call) over(cause call.Cause) {
 		return
 	}
 	c.endedAt, c.cause = time.Now(), cause
-	kept := c.keepMessage()
+	c.keepMessage(func(bool) {})
 	talked := c.talk != nil
 	c.closeStay()
 	c.giveUpSlot("hung_up")
@@ -44,7 +44,11 @@ func (c *Call) over(cause call.Cause) {
 		wrapUp = c.hub.cfg.WrapUp
 	}
 	c.freed(c.from.Agent, wrapUp)
-	c.write(kept)
+	c.whenKept(func() {
+		if !c.written {
+			c.write()
+		}
+	})
 }
 
 // legCause is what the other legs are told when the caller's end came by cause.
@@ -104,7 +108,7 @@ func (c *Call) hangupFlow() {
 }
 
 // outcome is what came of the call, in one word.
-func (c *Call) outcome(message bool) string {
+func (c *Call) outcome() string {
 	switch {
 	case c.booking != nil && (c.booking.used || c.handing != nil): // or on its way, and the rep has not waited
 		return "parked"
@@ -112,7 +116,7 @@ func (c *Call) outcome(message bool) string {
 		return "not_parked" // a rep thought better of it: nobody was waiting in this call
 	case !c.connected.IsZero():
 		return "answered"
-	case message || c.voicemail != "":
+	case c.voicemail != "":
 		return "voicemail"
 	case c.cause == call.Failed || c.cause == call.Shutdown:
 		return "failed"
@@ -125,11 +129,11 @@ func (c *Call) outcome(message bool) string {
 }
 
 // write closes the ledger.
-func (c *Call) write(message bool) {
+func (c *Call) write() {
 	c.written = true
 	c.hearAll()
 	cl := Closing{
-		ID: c.id, At: c.endedAt, Cause: c.cause, Outcome: c.outcome(message), AnsweredAt: c.answered,
+		ID: c.id, At: c.endedAt, Cause: c.cause, Outcome: c.outcome(), AnsweredAt: c.answered,
 		ConnectedAt: c.connected, AnsweredBy: c.answeredBy, Talked: c.talked, Run: c.walk, Heard: c.heard,
 	}
 	if c.trunk != "" {

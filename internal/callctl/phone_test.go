@@ -408,7 +408,11 @@ func (t *tape) Record(string, time.Duration) (func() (time.Duration, error), err
 		return nil, errors.New("not open")
 	}
 	began := time.Now()
-	return func() (time.Duration, error) { return time.Since(began), nil }, nil
+	return func() (time.Duration, error) {
+		length := time.Since(began)
+		time.Sleep(t.r.disk)
+		return length, nil
+	}, nil
 }
 
 func (t *tape) close() {

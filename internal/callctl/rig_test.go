@@ -33,6 +33,7 @@ type rig struct {
 	book  *book
 	phone *exchange
 	audio sync.Mutex
+	disk  time.Duration // how long a recording takes to be closed; set before the first call
 
 	mu      sync.Mutex
 	crm     map[call.Number]crm.Record

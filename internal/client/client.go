@@ -179,3 +179,17 @@ func (c *Client) send(ctx context.Context, r Request) (*http.Response, error) {
 func Within(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, 15*time.Second)
 }
+
+// File reads what is at a path as it is: a sound, at most 64 MiB.
+func (c *Client) File(ctx context.Context, path string) ([]byte, error) {
+	res, err := c.send(ctx, Request{Path: path})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = res.Body.Close() }()
+	b, err := io.ReadAll(io.LimitReader(res.Body, 64<<20))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return b, nil
+}

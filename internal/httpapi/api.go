@@ -120,6 +120,8 @@ type Deps struct {
 	Keys     Keys
 	Prompts  Prompts
 	Feed     *Feed
+	// Voicemail is messages and greetings.
+	Voicemail Voicemail
 
 	// Report makes the park-to-answer report of a window.
 	Report func(ctx context.Context, w analytics.Window, o analytics.Options) (analytics.Report, error)
@@ -202,7 +204,7 @@ func build(d Deps) (*api, http.Handler) {
 	a.huma = humagin.New(r, cfg)
 	a.huma.UseMiddleware(a.authenticate, a.once)
 	for _, resource := range []func(){
-		a.flows, a.nodeTypes, a.lots, a.parkedCalls, a.queues, a.agents, a.numbers, a.trunks, a.contacts, a.calls,
+		a.flows, a.nodeTypes, a.lots, a.parkedCalls, a.queues, a.agents, a.numbers, a.trunks, a.contacts, a.calls, a.voicemail,
 		a.prompts, a.deliveries, a.reports, a.discarded, a.keys, a.setup, a.events,
 	} {
 		resource()

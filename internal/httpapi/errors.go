@@ -52,6 +52,9 @@ func (a *api) problem(_ context.Context, err error) *Problem {
 	if e, ok := errors.AsType[*setup.DocumentError](err); ok {
 		return invalid(e)
 	}
+	if p := voicemailProblem(err); p != nil {
+		return p
+	}
 	if p := flowProblem(err); p != nil {
 		return p
 	}

@@ -1,0 +1,57 @@
+package callctl_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/callyard/callyard/internal/call"
+)
+
+// mailFlow takes a message and nothing else.
+const mailFlow = `"in": {"type": "answer", "on": {"default": "vm"}},` + voicemail
+
+// A disk that takes its time holds up nothing but what is written.
+func TestSlowDisk(t *testing.T) {
+	leaves := func(r *rig) (*phone, call.ID) {
+		r.t.Helper()
+		r.flow(mailFlow)
+		r.disk = 3 * time.Second
+		p := r.calls()
+		r.pass(12 * time.Second)
+		r.is("hears the greeting", p.hasHeard("leave-message"), true)
+		return p, r.book.lastBegun()
+	}
+	for name, end := range map[string]func(r *rig, p *phone){
+		"the caller hangs up":                             func(_ *rig, p *phone) { p.hangUp() },
+		"the caller hangs up while the message is stored": func(r *rig, p *phone) { p.press("#"); r.pass(time.Second); p.hangUp() },
+		"the hub hangs up after the message":              func(r *rig, p *phone) { p.press("#"); r.pass(4 * time.Second) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			story(t, func(r *rig) {
+				p, id := leaves(r)
+				end(r, p)
+				r.pass(100 * time.Millisecond)
+				r.is("the caller's leg is over", p.over(), true)
+				r.pass(10 * time.Second)
+				r.outcome(id, "voicemail")
+				r.is("messages", r.count(id, call.VoicemailNew), 1)
+				facts := r.ledger(id)
+				r.is("the last fact", facts[len(facts)-1].Type, call.Ended)
+			})
+		})
+	}
+	t.Run("too short a message is none", func(t *testing.T) {
+		story(t, func(r *rig) {
+			r.flow(mailFlow)
+			p := r.calls()
+			for !p.hasHeard("beep") {
+				r.pass(10 * time.Millisecond)
+			}
+			r.pass(200 * time.Millisecond)
+			p.hangUp()
+			r.pass(time.Second)
+			r.outcome(r.book.lastBegun(), "abandoned")
+			r.is("messages", r.count(r.book.lastBegun(), call.VoicemailNew), 0)
+		})
+	})
+}
