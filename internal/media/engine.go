@@ -8,6 +8,7 @@
 package media
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -15,6 +16,7 @@ import (
 	"os"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -45,7 +47,12 @@ type Engine struct {
 	library *Library
 	started time.Time // monotonic zero of what wheels and streams count
 	ports   *portRange
-	work    sync.WaitGroup // wheels, upkeep, callbacks and recorders
+	work    sync.WaitGroup // wheels, upkeep, callbacks, recorders and handshakes
+
+	certificate      tls.Certificate
+	fingerprint      Fingerprint
+	unauthentic      atomic.Uint64
+	handshakesFailed atomic.Uint64
 
 	mu      sync.Mutex // guards what follows
 	network network    // nil when not running
@@ -90,7 +97,11 @@ func New(cfg Config) (*Engine, error) {
 			return nil, fmt.Errorf("load music from %s: %w", cfg.Music, err)
 		}
 	}
-	return &Engine{cfg: cfg, library: cfg.Library, ports: ports, open: map[*Port]struct{}{}}, nil
+	e := &Engine{cfg: cfg, library: cfg.Library, ports: ports, open: map[*Port]struct{}{}}
+	if e.certificate, e.fingerprint, err = newCertificate(); err != nil {
+		return nil, fmt.Errorf("certificate for encrypted audio: %w", err)
+	}
+	return e, nil
 }
 
 // Start runs the readers and wheels. Starting twice does nothing.
@@ -157,6 +168,15 @@ func (e *Engine) spawn(f func()) {
 
 // Library is the engine's sounds.
 func (e *Engine) Library() *Library { return e.library }
+
+// Fingerprint is of the certificate that handshakes are made with, for our SDP.
+func (e *Engine) Fingerprint() Fingerprint { return e.fingerprint }
+
+// Refused counts what protection kept out since the start: packets that were not
+// from whoever has the keys, and handshakes that failed.
+func (e *Engine) Refused() (packets, handshakes uint64) {
+	return e.unauthentic.Load(), e.handshakesFailed.Load()
+}
 
 // Advertised is the address for the c= line of our SDP.
 func (e *Engine) Advertised() netip.Addr { return e.cfg.Advertised }

@@ -20,9 +20,11 @@ type inbound struct {
 	tones  *toneHearing // for a leg without telephone-event
 	peer   peerView
 	lastAt time.Duration // when the remote was last heard
-	told   bool          // that it is silent
+	// checkedAt is when it last showed by a check that it is there.
+	checkedAt time.Duration
+	told      bool // that it is silent
 
-	foreign, invalid uint64
+	foreign, invalid, unauthentic uint64
 }
 
 // received takes a packet from the RTP socket. The path of a call's audio: it
@@ -34,6 +36,11 @@ func (p *Port) received(b []byte, from netip.AddrPort) {
 	r := p.remote.Load()
 	if r == nil {
 		return // early, and of no use yet
+	}
+	if r.guard != nil {
+		if b = p.unwrap(r, b, from); b == nil {
+			return
+		}
 	}
 	if isRTCP(b) {
 		p.reported(b, from)
@@ -49,7 +56,10 @@ func (p *Port) received(b []byte, from netip.AddrPort) {
 		in.mu.Unlock()
 		return
 	}
-	admitted, moved := in.latch.admit(from, p.target.Load(), h, now)
+	admitted, moved := true, false
+	if r.ice == nil {
+		admitted, moved = in.latch.admit(from, p.target.Load(), h, now)
+	}
 	if !admitted {
 		in.foreign++
 		in.mu.Unlock()

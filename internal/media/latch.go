@@ -29,9 +29,10 @@ type latch struct {
 	run       int
 }
 
-// open lets a source prove itself from now on.
+// open lets a source prove itself from now on. What was protected has proved
+// already whom it is from.
 func (l *latch) open(r *remote, now time.Duration) {
-	*l = latch{until: now + latchWindow, nat: r.opts.NAT, sdp: r.addr.Addr(), signal: r.opts.Signalling.Unmap()}
+	*l = latch{until: now + latchWindow, nat: r.opts.NAT || r.guard != nil, sdp: r.addr.Addr(), signal: r.opts.Signalling.Unmap()}
 }
 
 // admit says whether the packet is listened to, and whether its source is where

@@ -31,6 +31,8 @@ type outbound struct {
 	keys  keying // digits being sent
 	noise byte   // level of the partner's comfort noise, 0 before any
 
+	guard *guard // nil: in the clear
+
 	packets, octets uint32
 	errors          uint64
 	nextReport      time.Duration
@@ -181,8 +183,15 @@ func (p *Port) emit(f *feed, tick int64, s *sound, index int, now time.Duration)
 
 // transmit counts and sends, with out.mu held.
 func (p *Port) transmit(b []byte, to *destination) {
+	octets := uint32(len(b) - headerSize)
+	if g := p.out.guard; g != nil {
+		var err error
+		if b, err = g.seal(b); err != nil {
+			return // no keys yet
+		}
+	}
 	p.out.packets++
-	p.out.octets += uint32(len(b) - headerSize)
+	p.out.octets += octets
 	if err := p.rtp.send(b, to); err != nil {
 		p.out.errors++
 	}

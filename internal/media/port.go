@@ -45,6 +45,8 @@ type Options struct {
 	// RecvPT and RecvDTMFPT are the payload types of our own SDP, where they differ
 	// from the remote's; 0 for the same.
 	RecvPT, RecvDTMFPT uint8
+	// Protection is how audio is protected; nil for audio in the clear.
+	Protection *Protection
 }
 
 // Stats is what is known about a port's traffic.
@@ -66,6 +68,8 @@ type Stats struct {
 	Transcoded    uint64        `json:"transcoded"`   // sent in another codec than it was said in, G.711's laws aside
 	SendErrors    uint64        `json:"send_errors"`
 	RecordDropped uint64        `json:"record_dropped"`
+	Protected     bool          `json:"protected"`   // by SRTP, and there are keys
+	Unauthentic   uint64        `json:"unauthentic"` // not from whom has the keys, or heard before
 }
 
 // Port is one leg's audio: its socket, the stream that goes out and the one that
@@ -88,6 +92,7 @@ type Port struct {
 	recorder atomic.Pointer[recorder]
 	digits   atomic.Pointer[func(rune)]
 	silent   atomic.Pointer[func()]
+	broken   atomic.Pointer[func()]
 	onWheel  atomic.Bool
 	closed   atomic.Bool
 	once     sync.Once
@@ -111,6 +116,8 @@ type remote struct {
 	dir          Direction
 	opts         Options
 	inPT, inDTMF uint8
+	guard        *guard // nil: in the clear
+	ice          *agent // nil: addresses are those of SDP
 }
 
 func newPort(e *Engine, leg call.LegID, w *wheel, slot int) *Port {
@@ -128,7 +135,7 @@ func (p *Port) bind(n network, ip netip.Addr, number int, mux bool) (err error) 
 	if err != nil || mux {
 		return err
 	}
-	if p.rtcp, err = n.open(netip.AddrPortFrom(ip, uint16(number+1)), p.reported); err != nil {
+	if p.rtcp, err = n.open(netip.AddrPortFrom(ip, uint16(number+1)), p.controlled); err != nil {
 		p.rtp.close()
 		p.rtcp = nil
 	}
@@ -157,15 +164,35 @@ func (p *Port) SetRemote(addr netip.AddrPort, codec Codec, dir Direction, opts O
 	if opts.RecvDTMFPT != 0 {
 		r.inDTMF = opts.RecvDTMFPT
 	}
+	p.out.mu.Lock()
 	p.in.mu.Lock()
-	old := p.remote.Swap(r)
-	if old == nil || old.addr != r.addr || p.target.Load() == nil {
+	old := p.remote.Load()
+	if err := p.protect(r, old); err != nil {
+		// Signalling has checked what it agreed to; audio in the clear instead would be worse than none.
+		p.log.Error("audio cannot be protected", "err", err)
+		r.guard, p.out.guard = &guard{want: opts.Protection}, &guard{}
+	}
+	r.opts.RTCPMux = r.opts.RTCPMux || r.ice != nil // a check proves one port
+	p.remote.Store(r)
+	if r.ice != nil {
+		if old == nil || old.ice == nil {
+			p.target.Store(nil) // until a check shows where
+		}
+	} else if old == nil || old.addr != r.addr || p.target.Load() == nil {
 		p.aim(r.addr)
 	}
 	p.in.latch.open(r, p.engine.now())
 	p.in.lastAt, p.in.told = p.engine.now(), false
+	p.in.checkedAt = p.in.lastAt
 	p.in.mu.Unlock()
+	p.out.mu.Unlock()
 	p.loosen()
+	if old != nil && old.guard != nil && old.guard != r.guard && old.guard.shake != nil {
+		old.guard.shake.cancel()
+	}
+	if r.guard != nil && r.guard.shake != nil && p.target.Load() != nil {
+		r.guard.shake.reachable()
+	}
 	if old != nil && (old.dir != dir || old.codec != codec) {
 		p.out.mu.Lock()
 		p.out.from = nil // what was not sent meanwhile is no loss
@@ -185,11 +212,15 @@ func (p *Port) aim(a netip.AddrPort) {
 		p.target.Store(nil)
 		return
 	}
-	p.target.Store(&destination{addr: a, raw: rawAddressOf(a, p.local.Is6())})
+	p.target.Store(p.destinationOf(a))
+}
+
+func (p *Port) destinationOf(a netip.AddrPort) *destination {
+	return &destination{addr: a, raw: rawAddressOf(a, p.local.Is6())}
 }
 
 // settle connects the socket to where it sends, once no other source is listened
-// to any more.
+// to any more. With ICE that never is: checks come from wherever the peer may go.
 func (p *Port) settle(now time.Duration) {
 	o := &p.out
 	o.mu.Lock()
@@ -199,6 +230,9 @@ func (p *Port) settle(now time.Duration) {
 	}
 	p.in.mu.Lock()
 	defer p.in.mu.Unlock()
+	if r := p.remote.Load(); r != nil && r.ice != nil {
+		return
+	}
 	if until := p.in.latch.until; until != 0 && now > until {
 		p.rtp.connect(p.target.Load())
 	}
@@ -230,6 +264,27 @@ func (p *Port) OnDigit(f func(rune)) { p.digits.Store(&f) }
 // not been heard for as long as Config.Silence. It must not block.
 func (p *Port) OnSilent(f func()) { p.silent.Store(&f) }
 
+// OnBroken sets who is told when audio can no longer be protected, or never
+// could: the call cannot be heard. It must not block.
+func (p *Port) OnBroken(f func()) { p.broken.Store(&f) }
+
+func (p *Port) broke() {
+	if f := p.broken.Load(); f != nil {
+		(*f)()
+	}
+}
+
+// lost says that the peer has left, as far as it is to be believed.
+func (p *Port) lost() {
+	p.in.mu.Lock()
+	tell := !p.in.told
+	p.in.told = true
+	p.in.mu.Unlock()
+	if f := p.silent.Load(); tell && f != nil {
+		(*f)()
+	}
+}
+
 // Close stops the sending, completes a recording and releases the port into
 // quarantine. Closing twice does nothing.
 func (p *Port) Close() {
@@ -246,6 +301,9 @@ func (p *Port) Close() {
 			p.rtcp.close()
 		}
 		p.out.mu.Unlock()
+		if r := p.remote.Load(); r != nil && r.guard != nil && r.guard.shake != nil {
+			r.guard.shake.cancel()
+		}
 		p.engine.forget(p)
 	})
 }
@@ -256,12 +314,23 @@ func (p *Port) upkeep(now time.Duration) {
 	p.fill(now)
 	p.settle(now)
 	r := p.remote.Load()
-	if r == nil || !r.dir.speaks() {
+	if r == nil || !r.dir.speaks() && r.ice == nil {
 		return
 	}
 	p.in.mu.Lock()
-	p.in.judge(r, now)
-	tell := !p.in.told && now-p.in.lastAt >= p.engine.cfg.Silence
+	if r.dir.speaks() {
+		p.in.judge(r, now)
+	}
+	heard := p.in.lastAt
+	if r.ice != nil {
+		// A browser checks all the time, on hold too; while it does, it is there.
+		heard = max(heard, p.in.checkedAt)
+		if now-heard >= consent {
+			p.target.Store(nil) // RFC 7675 §5.1: nothing is sent to who does not ask for it
+			r.ice.nominated = false
+		}
+	}
+	tell := !p.in.told && now-heard >= p.engine.cfg.Silence
 	p.in.told = p.in.told || tell
 	p.in.mu.Unlock()
 	if f := p.silent.Load(); tell && f != nil {

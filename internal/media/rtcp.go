@@ -1,6 +1,7 @@
 package media
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
@@ -40,6 +41,11 @@ func (p *Port) report(now time.Duration) {
 		to = &destination{addr: next, raw: rawAddressOf(next, p.local.Is6())}
 	}
 	b, err := p.compound(r, now)
+	if err == nil && o.guard != nil {
+		if b, err = o.guard.sealReport(b); errors.Is(err, errNoKeys) {
+			return
+		}
+	}
 	if err == nil {
 		err = s.send(b, to)
 	}
@@ -89,6 +95,16 @@ func (f *flow) block(now time.Duration) []rtcp.ReceptionReport {
 		r.Delay = uint32((now - f.reportAt).Microseconds() * 65536 / 1e6)
 	}
 	return []rtcp.ReceptionReport{r}
+}
+
+// controlled takes a packet from the RTCP socket.
+func (p *Port) controlled(b []byte, from netip.AddrPort) {
+	if r := p.remote.Load(); r != nil && r.guard != nil {
+		if b = p.unwrap(r, b, from); b == nil {
+			return
+		}
+	}
+	p.reported(b, from)
 }
 
 // reported takes a packet of RTCP. Only the host that sends us audio is believed.
@@ -164,7 +180,8 @@ func (p *Port) Stats() Stats {
 	s.Received, s.Lost, s.LossPercent = in.flow.received, in.flow.lost(), in.flow.lossPercent()
 	s.Jitter, s.RTT = in.flow.jitterOf(r), in.peer.rtt
 	s.RemoteLoss, s.RemoteJitter = in.peer.loss, r.units(float64(in.peer.jitter))
-	s.Foreign, s.Invalid = in.foreign, in.invalid
+	s.Foreign, s.Invalid, s.Unauthentic = in.foreign, in.invalid, in.unauthentic
+	s.Protected = r.guard != nil && r.guard.in != nil
 	if s.Received > 0 {
 		s.MOS = opinion(r.codec.Name, s.RTT, s.Jitter, r.codec.Ptime, s.LossPercent)
 	}
