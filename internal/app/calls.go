@@ -15,6 +15,7 @@ import (
 	"github.com/callyard/callyard/internal/config"
 	"github.com/callyard/callyard/internal/media"
 	"github.com/callyard/callyard/internal/sipua"
+	"github.com/callyard/callyard/internal/sipua/sdp"
 )
 
 func (a *App) startMedia(context.Context) error {
@@ -91,6 +92,7 @@ func (a *App) startCalls(ctx context.Context) error {
 		Web: sipua.Web{Origins: a.cfg.SIP.WebOrigins},
 		TLS: sipua.OutboundTLS{CAFile: a.cfg.SIP.TrustCA, CertFile: a.cfg.SIP.OurCert, KeyFile: a.cfg.SIP.OurKey},
 		Log: a.log.With("part", "sip"), InvitesPerS: a.cfg.SIP.CallsPerS,
+		SRTP: a.cfg.SIP.SRTP, Fingerprint: sdp.Fingerprint(a.Media.Fingerprint()),
 	})
 	a.mailroom = a.newMailroom()
 	hub = callctl.New(callctl.Config{

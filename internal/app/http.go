@@ -119,6 +119,8 @@ func (a *App) newMetrics() {
 		},
 			func() float64 { return a.countCalls(state) }))
 	}
+	gauge("callyard_media_srtp_refused", "SRTP packets since the start that were not authentic, or heard before.", func() float64 { n, _ := a.Media.Refused(); return float64(n) })
+	gauge("callyard_media_dtls_failed", "DTLS handshakes that failed since the start.", func() float64 { _, n := a.Media.Refused(); return float64(n) })
 	gauge("callyard_media_ports", "Open RTP ports.", func() float64 { return float64(a.Media.Ports()) })
 	gauge("callyard_registrations", "Registered phones.", func() float64 { return float64(a.SIP.Stats().Bindings) })
 	gauge("callyard_subscriptions", "Subscriptions of phones to lamps and mailboxes.", func() float64 { return float64(a.SIP.Stats().Subscriptions) })

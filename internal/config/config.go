@@ -45,6 +45,7 @@ type SIP struct {
 	Advertise string   `koanf:"advertise"` // host[:port] for Via and Contact; "" the listening address
 	Realm     string   `koanf:"realm"`
 	Digests   []string `koanf:"digests"`     // offered to phones, in this order: "SHA-256", "MD5"
+	SRTP      string   `koanf:"srtp"`        // encrypted audio of phones: "off", "optional", "required"
 	CallsPerS float64  `koanf:"calls_per_s"` // beyond it new calls are answered 503
 
 	LocalNets  []string    `koanf:"local_nets"` // "10.0.0.0/8": peers that are told the listening address, not the advertised one
@@ -132,7 +133,7 @@ func Default() Config {
 	return Config{
 		Node:    hostNode(),
 		DataDir: dataDir(),
-		SIP:     SIP{Listen: []string{"udp:0.0.0.0:5060", "tcp:0.0.0.0:5060"}, Realm: "callyard", Digests: []string{"SHA-256", "MD5"}, CallsPerS: 200, WebPath: "/sip"},
+		SIP:     SIP{Listen: []string{"udp:0.0.0.0:5060", "tcp:0.0.0.0:5060"}, Realm: "callyard", Digests: []string{"SHA-256", "MD5"}, SRTP: "optional", CallsPerS: 200, WebPath: "/sip"},
 		RTP:     RTP{PortMin: 20000, PortMax: 29999, Codecs: []string{"PCMU", "PCMA", "G722"}},
 		HTTP:    HTTP{Listen: "127.0.0.1:8080", Ops: "127.0.0.1:9090"},
 		Log:     Log{Level: "info", Format: "text"},
@@ -235,6 +236,11 @@ func (c Config) Validate() error {
 		if d != "SHA-256" && d != "MD5" {
 			bad("sip.digests", "%q is neither SHA-256 nor MD5", d)
 		}
+	}
+	switch c.SIP.SRTP {
+	case "off", "optional", "required":
+	default:
+		bad("sip.srtp", "%q is none of off, optional and required", c.SIP.SRTP)
 	}
 	if c.RTP.PortMin < 1024 || c.RTP.PortMax > 65535 || c.RTP.PortMax-c.RTP.PortMin < 10 {
 		bad("rtp.port_min, rtp.port_max", "%d–%d is no range of ports above 1024", c.RTP.PortMin, c.RTP.PortMax)

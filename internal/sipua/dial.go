@@ -61,6 +61,7 @@ func (s *Server) dialDevice(d queues.Device, inv callctl.Invitation) (*Leg, erro
 	l.remote = callctl.Party{Agent: d.Agent, Name: d.Agent, Device: first(d.UserAgent, d.Contact)}
 	if s.cfg.Accounts != nil {
 		if acc, ok := s.cfg.Accounts.Account(d.Agent); ok {
+			l.srtp = acc.SRTP
 			l.remote.Name, l.remote.Number = first(acc.Display, d.Agent), call.Number(acc.Extension)
 		}
 	}
@@ -119,7 +120,7 @@ func (s *Server) dialTrunk(to callctl.Target, inv callctl.Invitation) (*Leg, err
 	if l.iface == nil || l.iface.Transport != transport {
 		return nil, &UnreachableError{Who: who, Why: "nothing listens on " + transport}
 	}
-	l.trunk, l.remote = t.Name, callctl.Party{Number: to.Number}
+	l.trunk, l.srtp, l.remote = t.Name, t.SRTP, callctl.Party{Number: to.Number}
 	l.codecs = beside(inv.Beside, s.codecs(t.Codecs))
 	var uri sip.Uri
 	if err := sip.ParseUri("sip:"+escapeUser(string(to.Number))+"@"+t.Host, &uri); err != nil {
@@ -152,6 +153,7 @@ func (s *Server) outgoing(flow Flow, inv callctl.Invitation) *Leg {
 // begin sends the leg on its way; false when its trunk is full.
 func (s *Server) begin(l *Leg, uri sip.Uri, dest string, inv callctl.Invitation, limit int) bool {
 	l.dialog.Target = uri.String()
+	l.secure = s.security(l, l.dialog.Flow.Transport)
 	if !s.legs.add(l, limit) {
 		return false
 	}

@@ -177,6 +177,7 @@ type port struct {
 	once    sync.Once
 	digit   func(rune)
 	silent  func()
+	broken  func()
 }
 
 func (ps *ports) open(call.LegID, netip.Addr) (sipua.MediaPort, error) {
@@ -228,6 +229,7 @@ func (p *port) LocalPort() int                      { return p.n }
 func (p *port) Negotiated(s sdp.Stream)             { p.streams <- s }
 func (p *port) OnDigit(f func(rune))                { p.digit = f }
 func (p *port) OnSilent(f func())                   { p.silent = f }
+func (p *port) OnBroken(f func())                   { p.broken = f }
 func (p *port) Close()                              { p.once.Do(func() { close(p.closed) }) }
 func (p *port) Music(string)                        {}
 func (p *port) Play(_ []callctl.Clip, _ func(bool)) {}

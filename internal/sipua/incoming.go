@@ -32,7 +32,7 @@ func (s *Server) invited(req *sip.Request, tx *serverTx) {
 		if !s.authenticated(req, tx, acc.Agent) {
 			return
 		}
-		l := &Leg{agent: acc.Agent, remote: callctl.Party{
+		l := &Leg{agent: acc.Agent, srtp: acc.SRTP, remote: callctl.Party{
 			Number: call.Number(acc.Extension), Name: first(acc.Display, req.From().DisplayName), Agent: acc.Agent, Device: device(req),
 		}}
 		if s.pickUp(req, tx, l) {
@@ -59,7 +59,7 @@ func (s *Server) invited(req *sip.Request, tx *serverTx) {
 		tx.status(403) // only among the hub's own
 		return
 	}
-	s.take(req, tx, &Leg{trunk: trunk.Name, codecs: s.codecs(trunk.Codecs), remote: caller(req)}, trunk.MaxCalls)
+	s.take(req, tx, &Leg{trunk: trunk.Name, srtp: trunk.SRTP, codecs: s.codecs(trunk.Codecs), remote: caller(req)}, trunk.MaxCalls)
 }
 
 // account is the account a call claims to come from: by its credentials, or by
@@ -85,10 +85,13 @@ func (s *Server) take(req *sip.Request, tx *serverTx, l *Leg, limit int) {
 		return
 	}
 	iface := s.local(tx.flow)
+	l.secure = s.security(l, tx.flow.Transport)
 	if body := sdpOf(m); body != nil {
 		d, err := sdp.Parse(body)
 		if err == nil {
-			_, _, err = sdp.Answer(d, sdp.Local{Addr: iface.media, Codecs: l.codecs})
+			loc := sdp.Local{Addr: iface.media, Codecs: l.codecs}
+			l.secure.into(&loc)
+			_, _, err = sdp.Answer(d, loc)
 		}
 		switch {
 		case errors.Is(err, sdp.ErrMalformed):

@@ -41,6 +41,7 @@ type Leg struct {
 	iface   *listener
 	codecs  []string
 	prefer  string // the codec to answer with if it is offered; lane only
+	srtp    string // policy of its trunk or account
 	codec   atomic.Pointer[string]
 
 	watchMu sync.Mutex // held while posting: a replaced watcher gets nothing more
@@ -55,6 +56,7 @@ type Leg struct {
 
 	// ---- lane only ----
 	dialog Dialog
+	secure security
 	state  state
 	onHold bool
 	dir    sdp.Direction // ours, as negotiated

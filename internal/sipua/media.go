@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 
+	"github.com/callyard/callyard/internal/call"
 	"github.com/callyard/callyard/internal/callctl"
 	"github.com/callyard/callyard/internal/sipua/sdp"
 )
@@ -22,6 +23,8 @@ type MediaPort interface {
 	// engine's limit while something should. Both before Negotiated.
 	OnDigit(f func(digit rune))
 	OnSilent(f func())
+	// OnBroken is told that audio cannot be protected as was agreed on.
+	OnBroken(f func())
 	// Close frees the port. The leg's Media stays callable and does nothing.
 	Close()
 }
@@ -47,6 +50,7 @@ func (l *Leg) openMedia() (MediaPort, error) {
 	}
 	p.OnDigit(func(d rune) { l.do(func() { l.emit(callctl.LegDigit{Leg: l, Digit: d}) }) })
 	p.OnSilent(func() { l.do(l.probe) })
+	p.OnBroken(func() { l.do(func() { l.hangup(call.Failed, "audio cannot be protected") }) })
 	l.port = p
 	return p, nil
 }
@@ -83,6 +87,7 @@ func (l *Leg) showMedia() {
 func (l *Leg) negotiated(st sdp.Stream) {
 	l.dir, l.heard = st.Theirs().Mirror(), l.dialog.RemoteTag
 	l.dialog.Codec = st.Codec.Name
+	l.secure.settle(st.Protect)
 	codec := st.Codec.Name
 	l.codec.Store(&codec)
 	l.mediaMu.Lock()
@@ -115,15 +120,18 @@ func (l *Leg) Beside(other callctl.Leg) {
 // local is our side of the session, as it is now. Lane only, or before the leg
 // is known to anyone else.
 func (l *Leg) local(p MediaPort) sdp.Local {
-	return sdp.Local{
+	loc := sdp.Local{
 		Addr: l.iface.media, Port: p.LocalPort(), ID: l.dialog.SDPID, Version: l.dialog.SDPVersion,
 		Codecs: l.codecs, Prefer: l.prefer,
 	}
+	l.secure.into(&loc)
+	return loc
 }
 
 // offer is a fresh offer of everything; remembered as last sent.
 func (l *Leg) offer(p MediaPort) []byte {
 	l.dialog.SDPVersion++
+	l.secure.offer()
 	b := sdp.Offer(l.local(p))
 	l.dialog.SDP = string(b)
 	return b
@@ -158,13 +166,15 @@ func (l *Leg) answer(offer []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	keys := l.secure.renewed(d)
 	loc := l.local(p)
+	keys.into(&loc)
 	loc.Version++
 	b, st, err := sdp.Answer(d, loc)
 	if err != nil {
 		return nil, fmt.Errorf("offer of %s: %w", l.id, err)
 	}
-	l.dialog.SDPVersion, l.dialog.SDP = loc.Version, string(b)
+	l.dialog.SDPVersion, l.dialog.SDP, l.secure = loc.Version, string(b), keys
 	l.negotiated(st)
 	l.held(d.Held())
 	return b, nil

@@ -5,7 +5,7 @@ import "github.com/emiago/sipgo/sip"
 // probe asks a silent peer whether the call is still there (OPTIONS in the
 // dialog): one that knows nothing of it, or is gone, has ended it.
 func (l *Leg) probe() {
-	if l.state != confirmed || l.onHold || l.probing {
+	if l.state != confirmed || l.onHold && !l.secure.checked() || l.probing {
 		return
 	}
 	l.probing = true

@@ -16,6 +16,7 @@ import (
 
 	"github.com/callyard/callyard/internal/call"
 	"github.com/callyard/callyard/internal/callctl"
+	"github.com/callyard/callyard/internal/sipua/sdp"
 	"github.com/callyard/callyard/queues"
 	"github.com/callyard/callyard/routing"
 )
@@ -42,6 +43,12 @@ type Config struct {
 	Trunks func() []routing.Trunk
 	// OpenMedia opens a port for a leg whose peer is told to send to an address.
 	OpenMedia func(leg call.LegID, told netip.Addr) (MediaPort, error)
+	// SRTP is "off", "optional" or "required" for phones whose account does not say;
+	// "" is optional. Browsers protect audio always.
+	SRTP string
+	// Fingerprint is of the certificate that the media engine makes keys with; none:
+	// no DTLS, and so no browsers.
+	Fingerprint sdp.Fingerprint
 	// OnCall takes a new call. It may take its time: only that call waits.
 	OnCall func(callctl.Incoming)
 	Log    *slog.Logger
@@ -78,6 +85,7 @@ type Account struct {
 	Display   string
 	Extension string
 	HA1       queues.HA1
+	SRTP      string // "off", "optional", "required"; "": the node's
 }
 
 // Bindings keeps registrations across restarts; queues.Store has this shape.

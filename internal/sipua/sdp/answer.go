@@ -1,7 +1,6 @@
 package sdp
 
 import (
-	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -47,6 +46,13 @@ type Local struct {
 	Codecs  []string
 	Prefer  string    // the codec that is taken if it is offered, whatever the offerer's order
 	Dir     Direction // what we want; an answer is held to what the offer allows
+
+	Secure      Secure      // what protection we agree to; "" is Off
+	Means       Means       // how audio is protected that we offer
+	Keys        []Crypto    // ours of SDES, a suite each, the best first
+	Fingerprint Fingerprint // of our certificate; without one there is no DTLS
+	Passive     bool        // we waited for the peer's handshake, and still would
+	ICE         ICE
 }
 
 // Stream is what was negotiated: where to send what, and what will come.
@@ -60,6 +66,9 @@ type Stream struct {
 	// RecvPayload and RecvEvents are the payload types the far end sends with,
 	// those of our own description.
 	RecvPayload, RecvEvents uint8
+
+	Mux     bool        // RTP and RTCP share a port
+	Protect *Protection // nil: in the clear
 
 	// Signalling is where the far end's SIP comes from, and NAT whether its audio
 	// address cannot be meant as written. Set by whoever knows the signalling.
@@ -91,18 +100,29 @@ func Offer(l Local) []byte {
 			fs = append(fs, ev)
 		}
 	}
-	return write(l, "RTP/AVP", fs, l.dir(), nil, 0)
+	if l.Means == Clear {
+		return write(l, form{proto: "RTP/AVP"}, fs, l.dir(), Description{})
+	}
+	f := form{proto: "RTP/SAVP", protect: &Protection{Means: l.Means, Local: l.ICE}, keys: l.Keys}
+	if l.Means == DTLS {
+		f.proto, f.setup, f.mid, f.mux, f.bundle = "UDP/TLS/RTP/SAVPF", "actpass", "0", true, true
+	}
+	return write(l, f, fs, l.dir(), Description{})
 }
 
 // Answer answers an offer with the offerer's best codec that we have, and its
 // telephone-event. One codec only: what we send and get is then never in doubt.
 func Answer(offer Description, l Local) ([]byte, Stream, error) {
+	offer, protect, err := agree(offer, l)
+	if err != nil {
+		return nil, Stream{}, err
+	}
 	codec, ok := offer.preferred(l)
 	if !ok {
 		return nil, Stream{}, ErrNoCodec
 	}
 	fs := []Format{codec}
-	st := Stream{Codec: codec, RecvPayload: codec.Payload}
+	st := Stream{Codec: codec, RecvPayload: codec.Payload, Protect: protect, Mux: offer.Mux}
 	if cn, ok := offer.Format(noise, codec.Clock); ok && cn.Payload == 13 {
 		st.Noise = true
 		fs = append(fs, cn)
@@ -112,13 +132,20 @@ func Answer(offer Description, l Local) ([]byte, Stream, error) {
 		fs = append(fs, ev)
 	}
 	dir := meet(offer.Dir.Mirror(), l.dir())
-	if offer.Addr.IsValid() && offer.Addr.IsUnspecified() {
+	if offer.nowhere() {
 		// RFC 3264 §8.4: an offer with 0.0.0.0 gets no media from us.
 		dir = meet(dir, RecvOnly)
 	}
 	st.Remote = netip.AddrPortFrom(offer.Addr, offer.Port)
 	st.Send, st.Receive = dir == SendRecv || dir == SendOnly, dir == SendRecv || dir == RecvOnly
-	return write(l, offer.Proto, fs, dir, offer.lines, offer.audio), st, nil
+	f := form{proto: offer.Proto, protect: protect, mid: offer.Mid, mux: offer.Mux, bundle: offer.bundle, setup: "passive"}
+	if protect != nil {
+		f.keys = []Crypto{protect.Send}
+		if protect.Active {
+			f.setup = "active"
+		}
+	}
+	return write(l, f, fs, dir, offer), st, nil
 }
 
 // Accept reads the answer to our offer.
@@ -127,15 +154,20 @@ func Accept(answer Description, l Local) (Stream, error) {
 	if !ok {
 		return Stream{}, ErrNoCodec
 	}
+	protect, err := agreed(answer, l)
+	if err != nil {
+		return Stream{}, err
+	}
 	st := Stream{
 		Remote: netip.AddrPortFrom(answer.Addr, answer.Port), Codec: codec,
 		RecvPayload: offered[codec.Name].Payload, RecvEvents: events[codec.Clock].Payload,
+		Protect: protect, Mux: answer.Mux && l.Means == DTLS,
 	}
 	if ev, ok := answer.Format(Events, codec.Clock); ok {
 		st.Events = ev.Payload
 	}
 	dir := meet(answer.Dir.Mirror(), l.dir())
-	if answer.Addr.IsValid() && answer.Addr.IsUnspecified() {
+	if answer.nowhere() {
 		dir = meet(dir, RecvOnly)
 	}
 	st.Send, st.Receive = dir == SendRecv || dir == SendOnly, dir == SendRecv || dir == RecvOnly
@@ -206,42 +238,4 @@ func meet(a, b Direction) Direction {
 		return RecvOnly
 	}
 	return Inactive
-}
-
-// write prints a description. lines are the m= lines of an offer: every stream
-// but the audio one is refused by port 0, in place (RFC 3264 §6).
-func write(l Local, proto string, fs []Format, dir Direction, lines []string, audio int) []byte {
-	fam := "IP4"
-	if l.Addr.Is6() {
-		fam = "IP6"
-	}
-	var b strings.Builder
-	fmt.Fprintf(&b, "v=0\r\no=callyard %d %d IN %s %s\r\ns=-\r\nc=IN %s %s\r\nt=0 0\r\n", l.ID, l.Version, fam, l.Addr, fam, l.Addr)
-	if len(lines) == 0 {
-		lines = []string{""}
-	}
-	for i, line := range lines {
-		if i != audio {
-			f := strings.Fields(line)
-			fmt.Fprintf(&b, "m=%s 0 %s %s\r\n", f[0], f[2], f[3])
-			continue
-		}
-		fmt.Fprintf(&b, "m=audio %d %s", l.Port, proto)
-		for _, f := range fs {
-			fmt.Fprintf(&b, " %d", f.Payload)
-		}
-		b.WriteString("\r\n")
-		for _, f := range fs {
-			name := fmt.Sprintf("%s/%d", f.Name, f.Clock)
-			if f.Name == opus {
-				name = "opus/48000/2" // RFC 7587 §7: always two channels
-			}
-			fmt.Fprintf(&b, "a=rtpmap:%d %s\r\n", f.Payload, name)
-			if f.Name == Events {
-				fmt.Fprintf(&b, "a=fmtp:%d 0-15\r\n", f.Payload)
-			}
-		}
-		fmt.Fprintf(&b, "a=ptime:20\r\na=%s\r\n", dir)
-	}
-	return []byte(b.String())
 }

@@ -47,11 +47,14 @@ type Description struct {
 	Addr    netip.Addr // where audio goes; unspecified means hold (RFC 2543)
 	Host    string     // the connection address as written, when it is a name
 	Port    uint16     // 0: the stream is refused
-	Proto   string     // "RTP/AVP"
+	Proto   string     // "RTP/AVP", "UDP/TLS/RTP/SAVPF"
 	Formats []Format   // in the describer's order of preference
 	Dir     Direction
-	lines   []string // the m= lines, so that an answer has as many
-	audio   int      // index of the audio line among them
+	secured
+	lines  []string      // the m= lines, so that an answer has as many
+	mids   []string      // and their names
+	audio  int           // index of the audio line among them
+	others []Description // further streams of audio: the same in the clear, for one
 }
 
 // Errors a caller tells apart: malformed is 400, the others 488.
@@ -73,7 +76,7 @@ var static = map[uint8]Format{
 // Held says whether the describer put us on hold: it will not listen, or has no
 // address to be sent to (RFC 3264 §8.4).
 func (d Description) Held() bool {
-	return d.Dir == SendOnly || d.Dir == Inactive || (d.Addr.IsValid() && d.Addr.IsUnspecified())
+	return d.Dir == SendOnly || d.Dir == Inactive || d.nowhere()
 }
 
 // Format finds a format by name and clock rate.
@@ -86,55 +89,75 @@ func (d Description) Format(name string, clock int) (Format, bool) {
 	return Format{}, false
 }
 
-// Parse reads a session description. The first audio stream with a port counts.
+// nowhere is the hold of RFC 2543: an address that nothing can be sent to. A
+// browser writes it too, for it is found by checks.
+func (d Description) nowhere() bool {
+	return d.Addr.IsValid() && d.Addr.IsUnspecified() && !d.iced()
+}
+
+// Parse reads a session description. The first audio stream with a port counts,
+// until an answer chooses another.
 func Parse(body []byte) (Description, error) {
-	d := Description{Dir: SendRecv, audio: -1}
 	text := strings.ReplaceAll(string(body), "\r\n", "\n")
 	if !strings.HasPrefix(text, "v=0") {
-		return d, fmt.Errorf("%w: no v=0 line", ErrMalformed)
+		return Description{}, fmt.Errorf("%w: no v=0 line", ErrMalformed)
 	}
-	p := parser{d: &d, maps: map[uint8]Format{}}
+	p := parser{session: stream{d: Description{Dir: SendRecv}}}
+	p.at = &p.session
 	for line := range strings.SplitSeq(text, "\n") {
 		line = strings.TrimRight(line, " \r\t")
 		if line == "" {
 			continue
 		}
 		if len(line) < 2 || line[1] != '=' {
-			return d, fmt.Errorf("%w: line %q", ErrMalformed, clip(line))
+			return Description{}, fmt.Errorf("%w: line %q", ErrMalformed, clip(line))
 		}
 		if err := p.line(line[0], line[2:]); err != nil {
-			return d, err
+			return Description{}, err
 		}
 	}
 	return p.end()
 }
 
-// parser holds what is known while the lines go by. Session-level values apply
-// until an m= line; the media-level ones of the chosen stream replace them.
+// parser holds what is known while the lines go by. What the session says
+// applies to every stream that does not say otherwise.
 type parser struct {
-	d       *Description
+	session stream
+	streams []*stream // audio that can be used
+	at      *stream   // what the lines are about; nil: a stream that we do not use
+	lines   []string
+	mids    []string
+}
+
+// stream is a part of a description while it is read.
+type stream struct {
+	d       Description
+	conn    string
 	maps    map[uint8]Format
 	payload []uint8
-	media   bool // an m= line was seen
-	mine    bool // the current m= line is the chosen one
-	conn    string
 }
 
 func (p *parser) line(kind byte, v string) error {
 	switch kind {
 	case 'c':
-		if p.media && !p.mine {
+		if p.at == nil {
 			return nil
 		}
 		f := strings.Fields(v)
 		if len(f) != 3 || f[0] != "IN" {
 			return fmt.Errorf("%w: connection %q", ErrMalformed, clip(v))
 		}
-		p.conn, _, _ = strings.Cut(f[2], "/")
+		p.at.conn, _, _ = strings.Cut(f[2], "/")
 	case 'm':
 		return p.stream(v)
 	case 'a':
-		p.attribute(v)
+		name, val, _ := strings.Cut(v, ":")
+		if name == "mid" && len(p.mids) > 0 {
+			p.mids[len(p.mids)-1] = strings.TrimSpace(val)
+		}
+		if p.at != nil && !p.at.d.attribute(name, val) {
+			p.at.attribute(name, val)
+		}
 	}
 	return nil
 }
@@ -145,38 +168,36 @@ func (p *parser) stream(v string) error {
 	if len(f) < 4 {
 		return fmt.Errorf("%w: stream %q", ErrMalformed, clip(v))
 	}
-	p.media, p.mine = true, false
-	p.d.lines = append(p.d.lines, v)
+	p.at = nil
+	p.lines, p.mids = append(p.lines, v), append(p.mids, "")
 	portText, _, _ := strings.Cut(f[1], "/")
 	port, err := strconv.ParseUint(portText, 10, 16)
 	if err != nil {
 		return fmt.Errorf("%w: port %q", ErrMalformed, clip(f[1]))
 	}
-	if f[0] != "audio" || p.d.audio >= 0 || port == 0 || (f[2] != "RTP/AVP" && f[2] != "RTP/AVPF") {
+	if _, known := profiles[f[2]]; f[0] != "audio" || port == 0 || !known {
 		return nil
 	}
-	p.mine = true
-	p.d.audio, p.d.Port, p.d.Proto = len(p.d.lines)-1, uint16(port), f[2]
-	for _, s := range f[3:] {
-		n, err := strconv.ParseUint(s, 10, 7)
+	s := &stream{d: p.session.d, conn: p.session.conn, maps: map[uint8]Format{}}
+	s.d.secured = p.session.d.under()
+	s.d.audio, s.d.Port, s.d.Proto = len(p.lines)-1, uint16(port), f[2]
+	for _, t := range f[3:] {
+		n, err := strconv.ParseUint(t, 10, 7)
 		if err != nil {
-			return fmt.Errorf("%w: payload type %q", ErrMalformed, clip(s))
+			return fmt.Errorf("%w: payload type %q", ErrMalformed, clip(t))
 		}
-		p.payload = append(p.payload, uint8(n))
+		s.payload = append(s.payload, uint8(n))
 	}
+	p.streams, p.at = append(p.streams, s), s
 	return nil
 }
 
-func (p *parser) attribute(v string) {
-	if p.media && !p.mine {
-		return
-	}
-	name, val, _ := strings.Cut(v, ":")
+func (s *stream) attribute(name, val string) {
 	switch name {
 	case "rtpmap":
 		pt, enc, ok := strings.Cut(strings.TrimSpace(val), " ")
 		n, err := strconv.ParseUint(pt, 10, 7)
-		if !ok || err != nil {
+		if !ok || err != nil || s.maps == nil {
 			return // an odd attribute line spoils that format, not the call
 		}
 		parts := strings.Split(strings.TrimSpace(enc), "/")
@@ -187,34 +208,40 @@ func (p *parser) attribute(v string) {
 		if len(parts) > 1 {
 			f.Clock, _ = strconv.Atoi(parts[1])
 		}
-		p.maps[f.Payload] = f
+		s.maps[f.Payload] = f
 	case string(SendRecv), string(SendOnly), string(RecvOnly), string(Inactive):
-		p.d.Dir = Direction(name)
+		s.d.Dir = Direction(name)
 	}
 }
 
 func (p *parser) end() (Description, error) {
-	if p.d.audio < 0 {
-		return *p.d, ErrNoAudio
+	if len(p.streams) == 0 {
+		return Description{}, ErrNoAudio
 	}
-	if p.conn == "" {
-		return *p.d, fmt.Errorf("%w: no connection address", ErrMalformed)
-	}
-	if a, err := netip.ParseAddr(p.conn); err == nil {
-		p.d.Addr = a.Unmap()
-	} else {
-		p.d.Host = p.conn
-	}
-	for _, pt := range p.payload {
-		f, ok := p.maps[pt]
-		if !ok {
-			f, ok = static[pt]
+	var ds []Description
+	for _, s := range p.streams {
+		if s.conn == "" {
+			return Description{}, fmt.Errorf("%w: no connection address", ErrMalformed)
 		}
-		if ok {
-			p.d.Formats = append(p.d.Formats, f)
+		if a, err := netip.ParseAddr(s.conn); err == nil {
+			s.d.Addr = a.Unmap()
+		} else {
+			s.d.Host = s.conn
 		}
+		for _, pt := range s.payload {
+			f, ok := s.maps[pt]
+			if !ok {
+				f, ok = static[pt]
+			}
+			if ok {
+				s.d.Formats = append(s.d.Formats, f)
+			}
+		}
+		s.d.lines, s.d.mids = p.lines, p.mids
+		ds = append(ds, s.d)
 	}
-	return *p.d, nil
+	ds[0].others = ds[1:]
+	return ds[0], nil
 }
 
 // clip keeps a peer's nonsense short in an error.
