@@ -3,6 +3,7 @@ package media
 import (
 	"bytes"
 	"crypto/rand"
+	"net/netip"
 	"testing"
 	"time"
 
@@ -230,6 +231,8 @@ func TestNothingUnprovenIsHeard(t *testing.T) {
 			t.Errorf("the engine counted %d", n)
 		}
 		// Who has the keys may come from another host than signalling said.
+		r := *p.remote.Load()
+		p.SetRemote(netip.MustParseAddrPort("192.0.2.1:4000"), pcmu, SendRecv, r.opts)
 		for range latchRun {
 			other.send(c.seal(ph.rtp(frame)))
 		}

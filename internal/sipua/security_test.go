@@ -224,4 +224,32 @@ func TestProtectionOfOutboundCalls(t *testing.T) {
 			t.Errorf("offered\n%s", inv.body())
 		}
 	})
+	t.Run("a browser is offered what browsers have, whatever the policy", func(t *testing.T) {
+		h := encrypting(t, "off", "")
+		p := webPeer(t, h.front())
+		p.register("rep1", "pw1", "300")
+		leg := h.dial(callctl.Target{Agent: "rep1"}, callctl.Invitation{})[0]
+		inv := p.request("INVITE")
+		for _, want := range []string{"UDP/TLS/RTP/SAVPF 0 8", "a=setup:actpass", "a=fingerprint:sha-256 AA:BB", "a=ice-lite", "a=rtcp-mux", "a=candidate:"} {
+			if !strings.Contains(inv.body(), want) {
+				t.Errorf("offer lacks %q:\n%s", want, inv.body())
+			}
+		}
+		p.reply(inv, 200, "b1", strings.Replace(web("bRoW"), "actpass", "active", 1))
+		p.request("ACK")
+		event[callctl.LegAnswered](leg)
+		st := <-h.ports.last().streams
+		if got := st.Protect; got == nil || got.Means != sdp.DTLS || got.Active || got.Remote.Ufrag != "bRoW" || got.Local.Ufrag != attribute(t, inv.body(), "ice-ufrag") || !st.Mux {
+			t.Errorf("the engine was told %+v", got)
+		}
+		// It holds: the offer says actpass again, and roles stay as they are.
+		k := p.called(inv, "b1")
+		k.do("INVITE", web("bRoW", "a=sendonly"))
+		res := p.status("INVITE", 200)
+		k.ack("")
+		if got := res.body(); attribute(t, got, "setup") != "passive" || !strings.Contains(got, "a=recvonly") || attribute(t, got, "ice-ufrag") != attribute(t, inv.body(), "ice-ufrag") {
+			t.Errorf("answered\n%s", got)
+		}
+		event[callctl.LegHeld](leg)
+	})
 }
