@@ -48,6 +48,7 @@ type audio struct {
 	loop     bool
 	finished chan struct{}
 	keys     keys
+	sdes     *sdes // nil: in the clear
 
 	heard hearing
 }
@@ -91,7 +92,7 @@ func (a *audio) offer(holding bool) []byte {
 	if holding {
 		dir = sendonly
 	}
-	return describe(a.local, a.session, a.version, a.codecs, defaultEvent, dir, nil)
+	return describe(a.local, a.session, a.version, a.codecs, defaultEvent, dir, nil, a.sdes)
 }
 
 // errNoCodec: nothing in common with the other side (488).
@@ -118,7 +119,7 @@ func (a *audio) answer(body []byte) ([]byte, error) {
 		dir = map[direction]direction{sendrecv: sendonly, sendonly: sendonly, recvonly: inactive, inactive: inactive}[dir]
 	}
 	a.version++
-	return describe(a.local, a.session, a.version, both, d.event, dir, &d), nil
+	return describe(a.local, a.session, a.version, both, d.event, dir, &d, a.sdes), nil
 }
 
 // accept takes the answer to our offer.
@@ -136,6 +137,9 @@ func (a *audio) accept(body []byte) error {
 }
 
 func (a *audio) settle(d description) error {
+	if err := a.sdes.settle(d); err != nil {
+		return err
+	}
 	to, err := net.ResolveUDPAddr("udp", d.remote)
 	if err != nil {
 		return fmt.Errorf("resolve audio address %s: %w", d.remote, err)

@@ -12,7 +12,8 @@ type Config struct {
 	Password  string // empty: challenges are not answered
 	Display   string
 	LocalIP   string // "127.0.0.1" when empty
-	Transport string // "udp" (when empty) or "tcp"
+	Transport string // "udp" (when empty), "tcp" or "tls"
+	SRTP      bool   // audio is encrypted with keys in SDP (RFC 4568), and nothing else is taken
 	ToneHz    int    // what its calls send until told otherwise, 0 for silence
 	Codecs    []string
 	Pickup    Pickup

@@ -93,7 +93,7 @@ func TestSDP(t *testing.T) {
 	if len(offer.codecs) != 2 || offer.codecs[0].name != "PCMA" {
 		t.Errorf("codecs %v", offer.codecs)
 	}
-	answer := string(describe("127.0.0.1:6000", 1, 1, offer.codecs, offer.event, offer.direction.mirror(), &offer))
+	answer := string(describe("127.0.0.1:6000", 1, 1, offer.codecs, offer.event, offer.direction.mirror(), &offer, nil))
 	for _, want := range []string{"m=video 0 RTP/AVP 96\r\nm=audio 6000 RTP/AVP 8 0 97\r\n", "a=sendonly\r\n"} {
 		if !strings.Contains(answer, want) {
 			t.Errorf("no %q in %q", want, answer)

@@ -93,6 +93,9 @@ func (p *Phone) open(d *Dialog, codecs []codec) error {
 // keep is open under the lock.
 func (p *Phone) keep(d *Dialog, a *audio) {
 	d.phone, d.audio = p, a
+	if p.cfg.SRTP {
+		a.sdes = newSDES()
+	}
 	d.seen, d.acks, d.answers = Header{}, map[uint32]*Message{}, map[uint32]*serverTx{}
 	if p.closed {
 		d.end(Ended{Why: Closed})

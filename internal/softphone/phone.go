@@ -104,7 +104,7 @@ func (p *Phone) URI() string {
 		uri = "sip:" + p.cfg.User + "@" + p.addr
 	}
 	if p.tcp() {
-		uri += ";transport=tcp"
+		uri += ";transport=" + strings.ToLower(p.cfg.Transport)
 	}
 	return uri
 }

@@ -71,7 +71,7 @@ func (p *Phone) target(number string) string {
 	}
 	uri := "sip:" + number + "@" + p.cfg.Hub
 	if p.tcp() {
-		uri += ";transport=tcp"
+		uri += ";transport=" + strings.ToLower(p.cfg.Transport)
 	}
 	return uri
 }

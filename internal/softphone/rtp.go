@@ -20,7 +20,9 @@ func (a *audio) packet(payloadType byte, stamp uint32, marker bool, payload []by
 	binary.BigEndian.PutUint32(b[8:], a.ssrc)
 	a.seq++
 	a.heard.stats.Sent++
-	_, _ = a.conn.WriteToUDP(append(b, payload...), a.to) // a lost packet is a lost packet
+	if b = a.sdes.seal(append(b, payload...)); b != nil {
+		_, _ = a.conn.WriteToUDP(b, a.to) // a lost packet is a lost packet
+	}
 }
 
 // read hears until the socket is closed.
@@ -42,6 +44,11 @@ func (a *audio) receive(b []byte, from string, now time.Time) {
 	if len(b) < 12 || b[0]>>6 != 2 || (b[1]&0x7F >= 64 && b[1]&0x7F < 96) {
 		return
 	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if b = a.sdes.open(b); b == nil {
+		return // not from whom has the key: not heard
+	}
 	start := 12 + 4*int(b[0]&0x0F)
 	if b[0]&0x10 != 0 {
 		if len(b) < start+4 {
@@ -59,8 +66,6 @@ func (a *audio) receive(b []byte, from string, now time.Time) {
 	payloadType, payload := b[1]&0x7F, b[start:end]
 	seq, stamp, ssrc := binary.BigEndian.Uint16(b[2:]), binary.BigEndian.Uint32(b[4:]), binary.BigEndian.Uint32(b[8:])
 
-	a.mu.Lock()
-	defer a.mu.Unlock()
 	defer a.bell.ring()
 	a.heard.packet(ssrc, seq, from, now)
 	i := slices.IndexFunc(a.codecs, func(c codec) bool { return c.payload == payloadType })

@@ -40,6 +40,7 @@ type description struct {
 	direction direction
 	sections  []string // every m= line, for the answer to have as many
 	audio     int      // which of them is the audio
+	crypto    string   // its first a=crypto line with a suite that we have
 }
 
 const defaultEvent = 101
@@ -76,6 +77,8 @@ func parseSDP(body []byte) (description, error) {
 			} else if len(f) == 3 {
 				session = f[2]
 			}
+		case kind == "a" && name == "crypto" && mine && d.crypto == "" && strings.Contains(rest, " "+suite+" "):
+			d.crypto = rest
 		case kind == "a" && name == "rtpmap":
 			pt, encoding, _ := strings.Cut(rest, " ")
 			name, _, _ := strings.Cut(encoding, "/")
@@ -104,7 +107,7 @@ func parseSDP(body []byte) (description, error) {
 }
 
 // describe writes an offer, or the answer to an offer when one is given.
-func describe(local string, session, version int, codecs []codec, event int, dir direction, offer *description) []byte {
+func describe(local string, session, version int, codecs []codec, event int, dir direction, offer *description, keys *sdes) []byte {
 	host, port, _ := net.SplitHostPort(local)
 	family := "IP4"
 	if strings.Contains(host, ":") {
@@ -114,7 +117,7 @@ func describe(local string, session, version int, codecs []codec, event int, dir
 	fmt.Fprintf(&b, "v=0\r\no=- %d %d IN %s %s\r\ns=softphone\r\nc=IN %s %s\r\nt=0 0\r\n",
 		session, version, family, host, family, host)
 	audio := func() {
-		fmt.Fprintf(&b, "m=audio %s RTP/AVP", port)
+		fmt.Fprintf(&b, "m=audio %s %s", port, keys.profile())
 		for _, c := range codecs {
 			fmt.Fprintf(&b, " %d", c.payload)
 		}
@@ -128,7 +131,7 @@ func describe(local string, session, version int, codecs []codec, event int, dir
 		if event >= 0 {
 			fmt.Fprintf(&b, "a=rtpmap:%d telephone-event/8000\r\na=fmtp:%d 0-15\r\n", event, event)
 		}
-		fmt.Fprintf(&b, "a=ptime:20\r\na=%s\r\n", dir)
+		fmt.Fprintf(&b, "a=ptime:20\r\na=%s\r\n%s", dir, keys.line())
 	}
 	if offer == nil {
 		audio()

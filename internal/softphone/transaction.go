@@ -70,7 +70,7 @@ func (p *Phone) begin(req *Message, to peer, on func(*Message)) *clientTx {
 func (p *Phone) via(branch string) string {
 	transport := "UDP"
 	if p.tcp() {
-		transport = "TCP"
+		transport = strings.ToUpper(p.cfg.Transport)
 	}
 	return fmt.Sprintf("SIP/2.0/%s %s;branch=%s;rport", transport, p.addr, branch)
 }
