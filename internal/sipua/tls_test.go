@@ -133,7 +133,10 @@ func TestTLS(t *testing.T) {
 		if !strings.HasPrefix(inv.hdr("Via"), "SIP/2.0/TLS "+at) || !strings.Contains(inv.hdr("Contact"), ";transport=tls") {
 			t.Errorf("%s", inv.raw)
 		}
-		p.reply(inv, 200, "x", offer())
+		if !strings.Contains(inv.body(), "RTP/SAVP ") { // the keys are as secret as the signalling
+			t.Errorf("offered\n%s", inv.body())
+		}
+		p.reply(inv, 200, "x", savp('t'))
 		event[callctl.LegAnswered](leg)
 		p.request("ACK")
 		leg.leg.Hangup(call.Normal, "")
