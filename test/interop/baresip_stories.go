@@ -15,6 +15,12 @@ var baresipStories = []story{
 	{"baresip", "is called over UDP, both hear", func(ctx context.Context, y *yard) error { return baresipAnswers(ctx, y, "udp", "") }},
 	{"baresip", "is called over TCP, both hear", func(ctx context.Context, y *yard) error { return baresipAnswers(ctx, y, "tcp", "") }},
 	{"baresip", "is called over TLS, both hear", func(ctx context.Context, y *yard) error { return baresipAnswers(ctx, y, "tls", "") }},
+	{"baresip", "is called with SRTP over TLS, both hear", func(ctx context.Context, y *yard) error {
+		return baresipAnswers(ctx, y, "tls", ";mediaenc=srtp-mand")
+	}},
+	{"baresip", "calls another rep with SRTP over TLS", func(ctx context.Context, y *yard) error {
+		return baresipCallsWith(ctx, y, "tls", ";mediaenc=srtp-mand")
+	}},
 	{"baresip", "holds and resumes", baresipHolds},
 	{"baresip", "a rep calls another and hangs up", baresipCalls},
 	{"baresip", "a rep calls another over TLS", func(ctx context.Context, y *yard) error { return baresipCallsWith(ctx, y, "tls", "") }},

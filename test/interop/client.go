@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -52,19 +53,23 @@ func (y *yard) begin(name string, program string, args ...string) (*process, err
 	return p, y.start(p)
 }
 
-func (y *yard) start(p *process) error {
+// start begins a program; what it prints goes to out too, its complaints to its log.
+func (y *yard) start(p *process, more ...io.Writer) error {
 	out, err := os.Create(p.log)
 	if err != nil {
 		return err
 	}
-	defer out.Close()
 	p.cmd.Stdout, p.cmd.Stderr = out, out
+	if len(more) > 0 {
+		p.cmd.Stdout = io.MultiWriter(append(more, out)...)
+	}
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	if err := p.cmd.Start(); err != nil {
 		return fmt.Errorf("start %s: %w", p.cmd.Path, err)
 	}
 	go func() {
 		p.err = p.cmd.Wait()
+		_ = out.Close()
 		close(p.exited)
 	}()
 	y.processes = append(y.processes, p)

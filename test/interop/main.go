@@ -33,7 +33,7 @@ type client struct {
 var clients = []client{
 	{name: "sipp", program: "sipp", packages: []string{"sip-tester"}},
 	{name: "kamailio", program: "kamailio", packages: []string{"kamailio"}},
-	{name: "linphone", program: "linphonec", packages: []string{"linphone-cli"}},
+	{name: "browser", program: "chromium", packages: []string{"chromium", "nodejs", "npm"}, ready: prepareBrowser},
 	// libre 1.x gives up at a challenge that is not MD5, and does not look at the next.
 	{name: "baresip", program: "baresip", packages: []string{"baresip"}, digests: "MD5"},
 }

@@ -54,6 +54,7 @@ type yard struct {
 	hub   *hubproc.Hub
 	ip    string // everybody's: clients refuse to send media to loopback
 	sip   string // the hub's address
+	page  int    // a port for the browser's page, whose origin the hub knows
 	story string
 
 	phones    []*softphone.Phone
@@ -66,6 +67,11 @@ func open(ctx context.Context, binary, digests string) (*yard, error) {
 	ip := ownAddress()
 	doc := bytes.ReplaceAll(document, []byte("127.0.0.0/8"), []byte(ip+"/32"))
 	cfg := hubproc.Config{Binary: binary, Name: "interop", Document: doc, IP: ip}
+	page, err := freeLoopback()
+	if err != nil {
+		return nil, err
+	}
+	cfg.Env = append(cfg.Env, fmt.Sprintf("CALLYARD_SIP__WEB_ORIGINS=http://127.0.0.1:%d", page))
 	if digests != "" {
 		cfg.Env = append(cfg.Env, "CALLYARD_SIP__DIGESTS="+digests)
 	}
@@ -82,7 +88,7 @@ func open(ctx context.Context, binary, digests string) (*yard, error) {
 	if err != nil {
 		return nil, err
 	}
-	y := &yard{hub: h, ip: ip, sip: h.SIP.String(), story: "ready"}
+	y := &yard{hub: h, ip: ip, sip: h.SIP.String(), page: page, story: "ready"}
 	ctx, cancel := context.WithTimeoutCause(ctx, 60*time.Second, errors.New("the hub was not ready in 60 s"))
 	defer cancel()
 	for {
