@@ -2,7 +2,6 @@ package routing
 
 import (
 	"cmp"
-	"log/slog"
 
 	"github.com/callyard/callyard/internal/call"
 )
@@ -20,12 +19,12 @@ type Trunk struct {
 	SRTP      string    `json:"srtp"`      // "off" (default), "optional", "required"
 
 	// Credentials: the carrier's for us, and with AuthInbound ours for the carrier.
-	Username    string `json:"username"`
-	Password    Secret `json:"password,omitempty"`
-	AuthInbound bool   `json:"auth_inbound"` // its INVITEs must carry the credentials
-	Register    bool   `json:"register"`     // we register with it
-	Registrar   string `json:"registrar"`    // host[:port]; "": the gateways
-	RegisterS   int    `json:"register_s"`   // expiry asked for; 0: 3600
+	Username    string      `json:"username"`
+	Password    call.Secret `json:"password,omitempty"`
+	AuthInbound bool        `json:"auth_inbound"` // its INVITEs must carry the credentials
+	Register    bool        `json:"register"`     // we register with it
+	Registrar   string      `json:"registrar"`    // host[:port]; "": the gateways
+	RegisterS   int         `json:"register_s"`   // expiry asked for; 0: 3600
 
 	Codecs    []string `json:"codecs"`      // order of preference; empty: the node's
 	MaxCalls  int      `json:"max_calls"`   // both ways together; 0: no bound
@@ -51,23 +50,6 @@ type Gateway struct {
 	Priority int    `json:"priority"` // the lowest first
 	Weight   int    `json:"weight"`   // share among those of one priority; 0: 1
 }
-
-// Secret is a password: it does not print.
-type Secret string
-
-// String hides it.
-func (s Secret) String() string {
-	if s == "" {
-		return ""
-	}
-	return "***"
-}
-
-// GoString hides it from %#v.
-func (s Secret) GoString() string { return s.String() }
-
-// LogValue hides it from logs.
-func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
 
 // WithDefaults fills in what "" stands for.
 func (t Trunk) WithDefaults() Trunk {

@@ -105,6 +105,7 @@ func (a *App) startCalls(ctx context.Context) error {
 	if err := a.SIP.Start(ctx); err != nil {
 		return err
 	}
+	a.plan.also(a.SIP.TrunksChanged)
 	a.onStop("SIP", func(context.Context) error { a.SIP.Stop(); return nil }) //nolint:contextcheck // its goodbyes have their own time
 	a.onStop("calls", func(ctx context.Context) error {                       // before SIP, which says goodbye for them
 		ctx, cancel := context.WithTimeout(ctx, callsShare)

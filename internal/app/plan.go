@@ -79,6 +79,13 @@ func (p *planner) Load(ctx context.Context) error {
 	return nil
 }
 
+// also says who else is told of every new plan; f must not load one.
+func (p *planner) also(f func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.loaded = append(p.loaded, func(context.Context) { f() })
+}
+
 func (p *planner) read(ctx context.Context) (*callctl.Plan, error) {
 	plan := &callctl.Plan{Numbers: map[call.Number]string{}, Flows: map[string]*routing.Flow{}, Agents: map[string]queues.Agent{}, Queues: map[string]queues.Queue{}}
 	var err error

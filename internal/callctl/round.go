@@ -136,10 +136,8 @@ func (c *Call) ring(r *round, agents []string, numbers []call.Number, ring time.
 	for _, a := range agents {
 		start(a, Target{Agent: a})
 	}
-	if trunk, ok := c.hub.cfg.Plan().Outward(); ok {
-		for _, n := range numbers {
-			start("", Target{Number: n, Trunk: trunk.Name})
-		}
+	for _, n := range numbers {
+		start("", Target{Number: n}) // the dialler knows which trunks are up and have room
 	}
 	if len(r.legs) == 0 {
 		c.fail(r, call.Unavailable)

@@ -19,12 +19,12 @@ type Trunk struct {
 	Transport string    `json:"transport,omitempty" enum:"udp,tcp,tls"`
 	SRTP      string    `json:"srtp,omitempty" enum:"off,optional,required"`
 
-	Username    string         `json:"username,omitempty" maxLength:"128"`
-	Password    routing.Secret `json:"password,omitempty" maxLength:"256" writeOnly:"true" doc:"Never shown. Left out, it stays as long as the username does"`
-	AuthInbound bool           `json:"auth_inbound,omitempty" doc:"The carrier's INVITEs must carry the credentials"`
-	Register    bool           `json:"register,omitempty" doc:"We register with the carrier"`
-	Registrar   string         `json:"registrar,omitempty" maxLength:"255" doc:"host[:port]; empty: the gateways"`
-	RegisterS   int            `json:"register_s,omitempty" minimum:"0" maximum:"86400" doc:"Expiry asked for; 0: 3600"`
+	Username    string      `json:"username,omitempty" maxLength:"128"`
+	Password    call.Secret `json:"password,omitempty" maxLength:"256" writeOnly:"true" doc:"Never shown. Left out, it stays as long as the username does"`
+	AuthInbound bool        `json:"auth_inbound,omitempty" doc:"The carrier's INVITEs must carry the credentials"`
+	Register    bool        `json:"register,omitempty" doc:"We register with the carrier"`
+	Registrar   string      `json:"registrar,omitempty" maxLength:"255" doc:"host[:port]; empty: the gateways"`
+	RegisterS   int         `json:"register_s,omitempty" minimum:"0" maximum:"86400" doc:"Expiry asked for; 0: 3600"`
 
 	Codecs    []string `json:"codecs,omitzero" maxItems:"20" doc:"In order of preference; empty: the node's"`
 	MaxCalls  int      `json:"max_calls,omitempty" minimum:"0" doc:"Both ways together; 0: no bound"`

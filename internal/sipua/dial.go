@@ -2,7 +2,6 @@ package sipua
 
 import (
 	"fmt"
-	"net"
 	"slices"
 	"strings"
 
@@ -12,7 +11,6 @@ import (
 	"github.com/callyard/callyard/internal/callctl"
 	"github.com/callyard/callyard/internal/sipua/sdp"
 	"github.com/callyard/callyard/queues"
-	"github.com/callyard/callyard/routing"
 )
 
 // UnreachableError says why nobody can be rung: no phone registered, no such
@@ -66,7 +64,11 @@ func (s *Server) dialDevice(d queues.Device, inv callctl.Invitation) (*Leg, erro
 		}
 	}
 	l.dialog.RemoteURI = "<sip:" + escapeUser(d.Agent) + "@" + s.host(l.iface) + ">"
-	s.begin(l, uri, dest, inv, 0)
+	l.dialog.Target = uri.String()
+	l.secure = s.security(l, l.dialog.Flow.Transport)
+	s.legs.add(l, 0)
+	s.stats.dials.Add(1)
+	l.do(func() { l.invite(uri, dest, inv) })
 	return l, nil
 }
 
@@ -92,47 +94,6 @@ func (s *Server) way(d queues.Device) (uri sip.Uri, flow Flow, dest string, err 
 	return uri, flow, dest, nil
 }
 
-func (s *Server) dialTrunk(to callctl.Target, inv callctl.Invitation) (*Leg, error) {
-	who := "trunk " + to.Trunk
-	var t routing.Trunk
-	for _, x := range s.cfg.Trunks() {
-		if x.Name == to.Trunk || (to.Trunk == "" && x.Host != "" && t.Name == "") {
-			t = x
-		}
-	}
-	switch {
-	case t.Name == "":
-		return nil, &UnreachableError{Who: who, Why: "there is no such trunk"}
-	case t.Host == "":
-		return nil, &UnreachableError{Who: who, Why: "it is for inbound calls only"}
-	case to.Number == "":
-		return nil, &UnreachableError{Who: who, Why: "no number"}
-	}
-	transport := strings.ToLower(t.Transport)
-	if transport == "" {
-		transport = "udp"
-	}
-	dest := t.Host
-	if _, _, err := net.SplitHostPort(dest); err != nil {
-		dest = net.JoinHostPort(strings.Trim(dest, "[]"), "5060")
-	}
-	l := s.outgoing(Flow{Transport: transport, Remote: dest}, inv)
-	if l.iface == nil || l.iface.Transport != transport {
-		return nil, &UnreachableError{Who: who, Why: "nothing listens on " + transport}
-	}
-	l.trunk, l.srtp, l.remote = t.Name, t.SRTP, callctl.Party{Number: to.Number}
-	l.codecs = beside(inv.Beside, s.codecs(t.Codecs))
-	var uri sip.Uri
-	if err := sip.ParseUri("sip:"+escapeUser(string(to.Number))+"@"+t.Host, &uri); err != nil {
-		return nil, fmt.Errorf("dial %s: %w", who, err)
-	}
-	l.dialog.RemoteURI = address("", &uri)
-	if !s.begin(l, uri, dest, inv, t.MaxCalls) {
-		return nil, &UnreachableError{Who: who, Why: "it carries as many calls as it may"}
-	}
-	return l, nil
-}
-
 // outgoing is a leg about to be dialled over a flow.
 func (s *Server) outgoing(flow Flow, inv callctl.Invitation) *Leg {
 	now := s.cfg.Now()
@@ -148,18 +109,6 @@ func (s *Server) outgoing(flow Flow, inv callctl.Invitation) *Leg {
 		Flow: flow, SDPID: uint64(now.UnixMicro()), Contact: contactUser(string(inv.Shown.Number)),
 	}
 	return l
-}
-
-// begin sends the leg on its way; false when its trunk is full.
-func (s *Server) begin(l *Leg, uri sip.Uri, dest string, inv callctl.Invitation, limit int) bool {
-	l.dialog.Target = uri.String()
-	l.secure = s.security(l, l.dialog.Flow.Transport)
-	if !s.legs.add(l, limit) {
-		return false
-	}
-	s.stats.dials.Add(1)
-	l.do(func() { l.invite(uri, dest, inv) })
-	return true
 }
 
 // host is what we call ourselves towards a peer of the interface.

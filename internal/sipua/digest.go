@@ -2,14 +2,12 @@ package sipua
 
 import (
 	"crypto/hmac"
-	"crypto/md5" //nolint:gosec // RFC 7616: some phones know nothing better
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/hex"
-	"hash"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -18,6 +16,9 @@ import (
 	"time"
 
 	"github.com/emiago/sipgo/sip"
+
+	"github.com/callyard/callyard/internal/sipua/digest"
+	"github.com/callyard/callyard/queues"
 )
 
 // nonceLife is how long a nonce is good for; after it the phone is told that it
@@ -56,51 +57,16 @@ func newAuthenticator(cfg Config) *authenticator {
 	return a
 }
 
-// creds are the parameters of a Digest Authorization header.
-type creds struct {
-	user, realm, nonce, uri, response, algorithm, qop, nc, cnonce string
-}
-
 // credentials finds a Digest in a request; other schemes are as none (RFC 4475 §3.3.7).
-func credentials(m *sip.MessageData) (creds, bool) {
+func credentials(m *sip.MessageData) (digest.Credentials, bool) {
 	for _, name := range []string{"authorization", "proxy-authorization"} {
 		for _, h := range m.GetHeaders(name) {
-			if c, ok := parseDigest(h.Value()); ok {
+			if c, ok := digest.ParseCredentials(h.Value()); ok {
 				return c, true
 			}
 		}
 	}
-	return creds{}, false
-}
-
-func parseDigest(v string) (c creds, ok bool) {
-	scheme, rest, _ := strings.Cut(strings.TrimSpace(v), " ")
-	if !strings.EqualFold(scheme, "Digest") {
-		return c, false
-	}
-	fields := map[string]*string{
-		"username": &c.user, "realm": &c.realm, "nonce": &c.nonce, "uri": &c.uri, "response": &c.response,
-		"algorithm": &c.algorithm, "qop": &c.qop, "nc": &c.nc, "cnonce": &c.cnonce,
-	}
-	for rest != "" {
-		k, after, found := strings.Cut(rest, "=")
-		if !found {
-			break
-		}
-		after = strings.TrimLeft(after, " \t")
-		var val string
-		if strings.HasPrefix(after, `"`) {
-			val, after, _ = strings.Cut(after[1:], `"`)
-			_, rest, _ = strings.Cut(after, ",")
-		} else {
-			val, rest, _ = strings.Cut(after, ",")
-			val = strings.TrimSpace(val)
-		}
-		if f := fields[strings.ToLower(strings.Trim(k, " \t,"))]; f != nil {
-			*f = val
-		}
-	}
-	return c, c.user != "" && c.nonce != "" && c.response != ""
+	return digest.Credentials{}, false
 }
 
 // verdict is what came of checking credentials.
@@ -117,6 +83,15 @@ const (
 // check verifies the credentials of a request for user, from ip. Unknown users
 // take the same path as known ones, with a password nobody has.
 func (a *authenticator) check(req *sip.Request, user string, ip netip.Addr) verdict {
+	acc := Account{}
+	if a.accounts != nil {
+		acc, _ = a.accounts.Account(user)
+	}
+	return a.verify(req, user, acc.HA1, ip)
+}
+
+// verify is check with the digests of the password; none: nobody has it.
+func (a *authenticator) verify(req *sip.Request, user string, ha1s queues.HA1, ip netip.Addr) verdict {
 	c, ok := credentials(&req.MessageData)
 	if !ok {
 		return absent
@@ -125,33 +100,28 @@ func (a *authenticator) check(req *sip.Request, user string, ip netip.Addr) verd
 	if a.failures.empty(k) || a.sprayed.empty(network(ip)) {
 		return blocked
 	}
-	fresh, ours := a.fresh(c.nonce, ip)
+	fresh, ours := a.fresh(c.Nonce, ip)
 	if !ours {
 		return stale // of another process, another address, or invented
 	}
-	acc, known := Account{}, false
-	if a.accounts != nil {
-		acc, known = a.accounts.Account(user)
-	}
-	var h func() hash.Hash
 	var ha1 string
-	alg := first(strings.ToUpper(c.algorithm), "MD5") // RFC 7616 §3.4: absent is MD5
+	alg := first(strings.ToUpper(c.Algorithm), "MD5") // RFC 7616 §3.4: absent is MD5
 	switch {
 	case !slices.Contains(a.digests, alg):
 		return absent
 	case alg == "MD5":
-		h, ha1 = md5.New, acc.HA1.MD5
+		ha1 = ha1s.MD5
 	case alg == "SHA-256":
-		h, ha1 = sha256.New, acc.HA1.SHA256
+		ha1 = ha1s.SHA256
 	default:
 		return absent
 	}
-	if !known || ha1 == "" {
+	known := ha1 != ""
+	if !known {
 		ha1 = hex.EncodeToString(a.secret[:])
-		known = false
 	}
-	good := subtle.ConstantTimeCompare([]byte(strings.ToLower(c.response)), []byte(response(h, ha1, string(req.Method), c))) == 1
-	if !good || !known || c.user != user || c.realm != a.realm {
+	good := subtle.ConstantTimeCompare([]byte(strings.ToLower(c.Digest)), []byte(c.Response(ha1, string(req.Method)))) == 1
+	if !good || !known || c.User != user || c.Realm != a.realm {
 		a.failures.take(k)
 		a.sprayed.take(network(ip))
 		return wrong
@@ -162,36 +132,22 @@ func (a *authenticator) check(req *sip.Request, user string, ip netip.Addr) verd
 	return passed
 }
 
-// response is the digest of RFC 7616 §3.4.1, with and without qop.
-func response(h func() hash.Hash, ha1, method string, c creds) string {
-	sum := func(s string) string {
-		d := h()
-		d.Write([]byte(s))
-		return hex.EncodeToString(d.Sum(nil))
-	}
-	ha2 := sum(method + ":" + c.uri)
-	if c.qop == "" {
-		return sum(strings.ToLower(ha1) + ":" + c.nonce + ":" + ha2)
-	}
-	return sum(strings.Join([]string{strings.ToLower(ha1), c.nonce, c.nc, c.cnonce, c.qop, ha2}, ":"))
-}
-
 // count takes a nonce count, which must grow: a repeated one is a replay.
 // Without qop there is none, and the nonce serves once.
-func (a *authenticator) count(c creds) bool {
+func (a *authenticator) count(c digest.Credentials) bool {
 	n := uint64(1)
-	if c.qop != "" {
+	if c.QOP != "" {
 		var err error
-		if n, err = strconv.ParseUint(c.nc, 16, 32); err != nil || n == 0 {
+		if n, err = strconv.ParseUint(c.NC, 16, 32); err != nil || n == 0 {
 			return false
 		}
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.used[c.nonce] >= n {
+	if a.used[c.Nonce] >= n {
 		return false
 	}
-	a.used[c.nonce] = n
+	a.used[c.Nonce] = n
 	return true
 }
 
@@ -255,7 +211,12 @@ func (a *authenticator) challenges(ip netip.Addr, old bool) []sip.Header {
 // it does.
 func (s *Server) authenticated(req *sip.Request, tx *serverTx, user string) bool {
 	ip := ipOf(req.Source())
-	switch v := s.auth.check(req, user, ip); v {
+	return s.admitted(tx, s.auth.check(req, user, ip), ip)
+}
+
+// admitted answers a request whose credentials do not pass; true if they do.
+func (s *Server) admitted(tx *serverTx, v verdict, ip netip.Addr) bool {
+	switch v {
 	case passed:
 		return true
 	case blocked:

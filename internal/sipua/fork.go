@@ -127,5 +127,5 @@ func (l *Leg) agreed() bool {
 func (l *Leg) prack(rseq uint32) {
 	req := l.request(sip.PRACK)
 	req.AppendHeader(sip.NewHeader("RAck", strconv.FormatUint(uint64(rseq), 10)+" "+strconv.FormatUint(uint64(l.dialog.InviteSeq), 10)+" INVITE"))
-	_, _ = l.srv.tx.send(req, func(*sip.Response, error) {})
+	_, _ = l.send(req, func(*sip.Response, error) {})
 }

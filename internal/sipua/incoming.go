@@ -2,7 +2,6 @@ package sipua
 
 import (
 	"errors"
-	"net/netip"
 	"strings"
 
 	"github.com/emiago/sipgo/sip"
@@ -14,8 +13,9 @@ import (
 )
 
 // invited decides who may place a new call. A rep's name in From needs the rep's
-// password wherever the call comes from; else the source address must be a
-// trunk's; anybody else is refused and learns nothing.
+// password wherever the call comes from; else it must be a trunk's: by its source
+// address, by the registration that we hold, or by the trunk's password. Anybody
+// else is refused and learns nothing.
 func (s *Server) invited(req *sip.Request, tx *serverTx) {
 	select {
 	case <-s.stopping:
@@ -25,8 +25,16 @@ func (s *Server) invited(req *sip.Request, tx *serverTx) {
 	}
 	from := userOf(&req.From().Address)
 	claimed := from
-	if cr, ok := credentials(&req.MessageData); ok {
-		claimed = cr.user
+	cr, signed := credentials(&req.MessageData)
+	if signed {
+		claimed = cr.User
+	}
+	trunk, how := s.carriers.of(req, cr.User)
+	if how == byPassword && signed && claimed == trunk.Username {
+		if s.trunkAuthenticated(req, tx, trunk) {
+			s.fromTrunk(req, tx, trunk)
+		}
+		return
 	}
 	if acc, ok := s.account(claimed, from); ok {
 		if !s.authenticated(req, tx, acc.Agent) {
@@ -36,21 +44,31 @@ func (s *Server) invited(req *sip.Request, tx *serverTx) {
 			Number: call.Number(acc.Extension), Name: first(acc.Display, req.From().DisplayName), Agent: acc.Agent, Device: device(req),
 		}}
 		if s.pickUp(req, tx, l) {
-			s.take(req, tx, l, 0)
+			s.take(req, tx, l, userOf(&req.Recipient), 0)
 		}
 		return
 	}
-	trunk, ok := trunkOf(s.cfg.Trunks(), ipOf(req.Source()))
-	if !ok || tx.flow.Transport == "ws" { // browsers may all come by way of one proxy
-
+	if tx.flow.Transport == "ws" && how != byPassword {
+		how = unknown // browsers may all come by way of one proxy
+	}
+	switch how {
+	case byAddress, byRegistration:
+		s.fromTrunk(req, tx, trunk)
+	case byPassword:
+		// Whoever it is, a password is asked for; this one has none of ours.
+		s.trunkAuthenticated(req, tx, routing.Trunk{Username: claimed})
+	case unknown:
 		s.stats.refused.Add(1)
 		if s.refusals.take(struct{}{}) {
 			s.cfg.Log.Warn("INVITE from a stranger refused", "source", req.Source())
 		}
 		tx.status(403)
-		return
 	}
-	if trunk.CallsPerS > 0 && !s.trunkRate.takeAt(trunk.Name, trunk.CallsPerS, max(1, trunk.CallsPerS)) {
+}
+
+// fromTrunk takes a call from a carrier, as far as its trunk may carry it.
+func (s *Server) fromTrunk(req *sip.Request, tx *serverTx, t routing.Trunk) {
+	if !s.carriers.admits(t) {
 		s.stats.shed.Add(1)
 		tx.status(503, retryAfter(1, 5))
 		return
@@ -59,7 +77,7 @@ func (s *Server) invited(req *sip.Request, tx *serverTx) {
 		tx.status(403) // only among the hub's own
 		return
 	}
-	s.take(req, tx, &Leg{trunk: trunk.Name, srtp: trunk.SRTP, codecs: s.codecs(trunk.Codecs), remote: caller(req)}, trunk.MaxCalls)
+	s.take(req, tx, &Leg{trunk: t.Name, srtp: t.SRTP, codecs: s.codecs(t.Codecs), remote: caller(req, t)}, dialled(req, t), t.MaxCalls)
 }
 
 // account is the account a call claims to come from: by its credentials, or by
@@ -78,7 +96,7 @@ func (s *Server) account(claimed, from string) (Account, bool) {
 }
 
 // take makes the leg of an admitted INVITE and hands it over.
-func (s *Server) take(req *sip.Request, tx *serverTx, l *Leg, limit int) {
+func (s *Server) take(req *sip.Request, tx *serverTx, l *Leg, to string, limit int) {
 	m := &req.MessageData
 	if h := s.tooBrief(m); h != nil {
 		tx.status(422, h) // RFC 4028 §6
@@ -110,60 +128,21 @@ func (s *Server) take(req *sip.Request, tx *serverTx, l *Leg, limit int) {
 	l.key, l.reliable = l.dialog.CallID, reliability(req)
 	if !s.legs.add(l, limit) {
 		s.stats.shed.Add(1)
+		s.carriers.count(l.trunk, func(n *trunkCounts) { n.shed++ })
 		tx.status(503, retryAfter(5, 20))
 		return
+	}
+	if l.trunk != "" {
+		s.carriers.count(l.trunk, func(n *trunkCounts) { n.in++ })
 	}
 	tx.owned = true
 	tx.status(100)
 	s.stats.calls.Add(1)
-	in := callctl.Incoming{Leg: l, Trunk: l.trunk, Agent: l.agent, From: l.remote, To: userOf(&req.Recipient), At: now}
+	in := callctl.Incoming{Leg: l, Trunk: l.trunk, Agent: l.agent, From: l.remote, To: to, At: now}
 	if l.place != nil {
 		in.Replaces = l.place
 	}
 	s.cfg.OnCall(in)
-}
-
-// trunkOf is the trunk a source address belongs to: the one with the longest
-// matching prefix.
-func trunkOf(ts []routing.Trunk, ip netip.Addr) (best routing.Trunk, found bool) {
-	bits := -1
-	for _, t := range ts {
-		for _, src := range t.Sources {
-			p, err := netip.ParsePrefix(src)
-			if err != nil {
-				a, err := netip.ParseAddr(src)
-				if err != nil {
-					continue
-				}
-				p = netip.PrefixFrom(a, a.BitLen())
-			}
-			if p.Contains(ip) && p.Bits() > bits {
-				best, found, bits = t, true, p.Bits()
-			}
-		}
-	}
-	return best, found
-}
-
-// caller is who a trunk says is calling: the asserted identity (RFC 3325, the
-// trunk is trusted), else From.
-func caller(req *sip.Request) callctl.Party {
-	p := callctl.Party{Device: device(req)}
-	from := req.From()
-	p.Number, p.Name = numberOf(userOf(&from.Address)), unquote(from.DisplayName)
-	for _, h := range req.GetHeaders("p-asserted-identity") {
-		if u, name, ok := uriOf(h.Value()); ok && userOf(&u) != "" {
-			p.Number = numberOf(userOf(&u))
-			p.Name = first(unquote(name), p.Name)
-			break
-		}
-	}
-	for _, t := range tokens(&req.MessageData, "privacy") {
-		if strings.Contains(t, "id") || strings.Contains(t, "user") {
-			p.Number, p.Name = "", "" // RFC 3323: not to be shown
-		}
-	}
-	return p
 }
 
 // device is what the phone calls itself, else where it is.

@@ -73,6 +73,7 @@ type Leg struct {
 	byeLater func()    // BYE to be sent once that ACK came (RFC 3261 §15)
 
 	// the INVITE we sent
+	passage   *passage // the way through a trunk; nil for a phone
 	out       *clientTx
 	wish      wish
 	forks     map[string]*fork // early dialogs by the far end's tag
@@ -198,6 +199,9 @@ func (l *Leg) end(ev callctl.LegEnded) {
 	}
 	l.state = over
 	l.named()
+	if l.passage != nil {
+		l.passage.stop()
+	}
 	l.fresh.stop()
 	l.untimed()
 	l.unreliable()
@@ -223,7 +227,7 @@ func (l *Leg) bye(cause call.Cause, note string) {
 	}
 	l.stopRepeat()
 	l.lingering = true
-	_, err := l.srv.tx.send(req, func(res *sip.Response, err error) {
+	_, err := l.send(req, func(res *sip.Response, err error) {
 		if err != nil || res.StatusCode >= 200 {
 			l.lingering = false
 			l.forget()

@@ -34,6 +34,37 @@ func (g *legs) add(l *Leg, limit int) bool {
 	return true
 }
 
+// move counts a leg for another trunk from now on; false when that one carries
+// limit calls already, or the leg has ended.
+func (g *legs) move(l *Leg, trunk string, limit int) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if _, ok := g.alive[l]; !ok || (limit > 0 && g.trunks[trunk] >= limit) {
+		return false
+	}
+	g.leave(l)
+	l.trunk = trunk
+	g.trunks[trunk]++
+	return true
+}
+
+// leave stops counting a leg for its trunk. mu is held.
+func (g *legs) leave(l *Leg) {
+	if l.trunk == "" {
+		return
+	}
+	if g.trunks[l.trunk]--; g.trunks[l.trunk] == 0 {
+		delete(g.trunks, l.trunk)
+	}
+}
+
+// of counts a trunk's legs.
+func (g *legs) of(trunk string) int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.trunks[trunk]
+}
+
 // ended stops counting a leg; its dialog may still be found.
 func (g *legs) ended(l *Leg) {
 	g.mu.Lock()
@@ -42,11 +73,7 @@ func (g *legs) ended(l *Leg) {
 		return
 	}
 	delete(g.alive, l)
-	if l.trunk != "" {
-		if g.trunks[l.trunk]--; g.trunks[l.trunk] == 0 {
-			delete(g.trunks, l.trunk)
-		}
-	}
+	g.leave(l)
 }
 
 // remove forgets a leg's dialog.

@@ -9,7 +9,7 @@ func (l *Leg) probe() {
 		return
 	}
 	l.probing = true
-	_, err := l.srv.tx.send(l.request(sip.OPTIONS), func(res *sip.Response, err error) {
+	_, err := l.send(l.request(sip.OPTIONS), func(res *sip.Response, err error) {
 		switch {
 		case err != nil:
 			l.probing = false

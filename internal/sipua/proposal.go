@@ -27,6 +27,7 @@ type proposal struct {
 	provision bool   // a 1xx has come
 	before    string // our description, should it fail
 	tries     int
+	login     login // a carrier may ask for credentials
 	limit     alarm
 }
 
@@ -101,6 +102,10 @@ func (l *Leg) propose(c *proposal) {
 	for _, h := range c.headers {
 		req.AppendHeader(h)
 	}
+	if l.passage != nil {
+		c.login.account = l.passage.login.account
+	}
+	c.login.sign(req)
 	l.askAgain(req)
 	if c.invite {
 		c.before = l.dialog.SDP
@@ -192,6 +197,9 @@ func (l *Leg) proposalRefused(c *proposal, res *sip.Response) {
 	again, _, _ := strings.Cut(header(&res.MessageData, "Retry-After"), ";")
 	wait := lasting(again)
 	switch {
+	case (code == 401 || code == 407) && c.login.answer(res, c.tx.req.Method, c.tx.req.Recipient):
+		l.unask(c)
+		l.propose(c)
 	case code == 491:
 		l.proposeLater(c, l.glarePause())
 	case code == 500 && wait > 0 && wait <= 10*time.Second:

@@ -128,8 +128,10 @@ func (l *Leg) mayFollow(u *sip.Uri) (dest string, ok bool) {
 	if strings.EqualFold(u.Host, l.wish.uri.Host) || strings.Trim(u.Host, "[]") == home {
 		return hostPort(u, l.iface.Transport), true
 	}
-	if t, ok := trunkOf(l.srv.cfg.Trunks(), ipOf(hostPort(u, l.iface.Transport))); ok && t.Name == l.trunk {
-		return hostPort(u, l.iface.Transport), true
+	for _, t := range l.srv.cfg.Trunks() {
+		if t.Name == l.trunk && within(t, ipOf(hostPort(u, l.iface.Transport))) >= 0 {
+			return hostPort(u, l.iface.Transport), true
+		}
 	}
 	u.Host, u.Port, u.UriParams = l.wish.uri.Host, l.wish.uri.Port, nil
 	return l.wish.dest, true

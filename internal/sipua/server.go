@@ -54,7 +54,9 @@ type Config struct {
 	Log    *slog.Logger
 	Now    func() time.Time // nil: time.Now
 
-	Timers Timers
+	Timers      Timers
+	TrunkTimers TrunkTimers
+	DNS         []string // servers, ip:port; nil: the machine's
 	// InvitesPerS bounds new calls over all sources (burst: twice that); beyond
 	// it 503 with Retry-After. 0: 500.
 	InvitesPerS float64
@@ -111,9 +113,9 @@ type Server struct {
 	auth      *authenticator
 	sources   *buckets[ipKey]
 	invites   *buckets[struct{}]
-	trunkRate *buckets[string]
 	others    *buckets[struct{}] // requests outside dialogs other than INVITE
 	upgrades  *buckets[ipKey]    // WebSocket connections being made
+	carriers  *carriers
 	refusals  *buckets[struct{}] // how many refusals are logged
 	web       atomic.Pointer[listener]
 	sick      atomic.Pointer[error] // see Health
@@ -169,7 +171,7 @@ func New(cfg Config) *Server {
 	s.watches = newWatches(cfg.Now, s.lanes)
 	s.sources = newBuckets[ipKey](cfg.PacketsPerS, 4*cfg.PacketsPerS, cfg.Now)
 	s.invites = newBuckets[struct{}](cfg.InvitesPerS, 2*cfg.InvitesPerS, cfg.Now)
-	s.trunkRate = newBuckets[string](1, 1, cfg.Now)
+	s.carriers = newCarriers(s)
 	s.refusals = newBuckets[struct{}](1, 10, cfg.Now)
 	s.signs = newSigns()
 	s.others = newBuckets[struct{}](cfg.RequestsPerS, 2*cfg.RequestsPerS, cfg.Now)
@@ -224,6 +226,7 @@ func (s *Server) Start(ctx context.Context) error {
 	s.wg.Add(1)
 	go s.tend() //nolint:contextcheck // outlives the start
 	s.wg.Go(s.watchHealth)
+	s.carriers.reconcile() //nolint:contextcheck // registrations outlive the start
 	return nil
 }
 
@@ -244,6 +247,7 @@ func (s *Server) tend() {
 			s.registrar.expire()
 			s.names.forget(s.cfg.Now())
 			s.auth.forget()
+			s.carriers.reconcile()
 		}
 	}
 }
@@ -261,6 +265,7 @@ func (s *Server) Stop() {
 	for _, l := range s.legs.all() {
 		l.Hangup(causeShutdown, "")
 	}
+	s.carriers.stop()
 	s.watches.stop()
 	deadline, cancel := context.WithTimeout(context.Background(), s.cfg.StopWait)
 	defer cancel()

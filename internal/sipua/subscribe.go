@@ -150,7 +150,7 @@ func (s *Server) subscriber(req *sip.Request, tx *serverTx) (agent string, ok bo
 	from := userOf(&req.From().Address)
 	claimed := from
 	if cr, ok := credentials(&req.MessageData); ok {
-		claimed = cr.user
+		claimed = cr.User
 	}
 	agent = from
 	if acc, ok := s.account(claimed, from); ok {

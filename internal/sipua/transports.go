@@ -180,7 +180,7 @@ func (t *transports) write(req *sip.Request) error {
 // dialTimeout.
 func (t *transports) connection(ctx context.Context, req *sip.Request) (sip.Connection, error) {
 	transport := sip.NetworkToLower(req.Transport())
-	to, err := resolve(ctx, req.Destination(), transport)
+	to, err := lookUp(ctx, req.Destination(), transport)
 	if err != nil {
 		return nil, err
 	}
@@ -255,9 +255,9 @@ func (t *transports) instead(req *sip.Request, to netip.AddrPort) sip.Connection
 	return nil
 }
 
-// resolve makes an address of a destination. Trunks' names are resolved before
+// lookUp makes an address of a destination. Trunks' names are resolved before
 // (RFC 3263); what comes here as a name has a port or the usual one.
-func resolve(ctx context.Context, dest, transport string) (netip.AddrPort, error) {
+func lookUp(ctx context.Context, dest, transport string) (netip.AddrPort, error) {
 	if ap, err := netip.ParseAddrPort(dest); err == nil {
 		return unmap(ap), nil
 	}

@@ -47,12 +47,28 @@ func (l *Leg) invite(uri sip.Uri, dest string, inv callctl.Invitation) {
 	req.AppendHeader(allowHeader())
 	req.AppendHeader(supportedHeader())
 	l.ask(req)
-	for _, h := range presentation(inv, l.iface.host) {
+	for _, h := range presentation(inv, l.iface.host, l.passage == nil) {
 		req.AppendHeader(h)
+	}
+	if l.passage != nil {
+		l.passage.dress(req)
 	}
 	l.shownTo = inv.Shown
 	describe(&req.MessageData, l.offer(p))
-	l.out, err = l.srv.tx.send(req, l.answered)
+	var out *clientTx
+	given := false // a CANCEL, if the answer comes too late
+	out, err = l.srv.tx.send(req, func(res *sip.Response, err error) {
+		if l.out != out {
+			l.late(out, res, &given)
+			return
+		}
+		l.answered(res, err)
+	})
+	l.out = out
+	if err != nil && l.passage != nil {
+		l.passage.unsent(err)
+		return
+	}
 	if err != nil {
 		l.srv.cfg.Log.Warn("phone or trunk not reached", "leg", l.id, "err", err)
 		l.end(callctl.LegEnded{Leg: l, Cause: call.Unavailable, Status: 503})
@@ -68,13 +84,14 @@ func (l *Leg) invite(uri sip.Uri, dest string, inv callctl.Invitation) {
 	}
 }
 
-// presentation is how the call is shown, besides its From.
-func presentation(inv callctl.Invitation, host string) []sip.Header {
+// presentation is how the call is shown, besides its From; a carrier is shown
+// who calls by its trunk's policy, see identity.
+func presentation(inv callctl.Invitation, host string, phone bool) []sip.Header {
 	var hs []sip.Header
-	if h := asserted(inv.Shown, host); h != nil {
+	if h := asserted(inv.Shown, host); h != nil && phone {
 		hs = append(hs, h)
 	}
-	if inv.Diverted != "" {
+	if inv.Diverted != "" && phone {
 		hs = append(hs, sip.NewHeader("Diversion", fmt.Sprintf("<sip:%s@%s>;reason=no-answer;counter=1", escapeUser(inv.Diverted), host)))
 	}
 	if inv.AutoAnswer {
@@ -90,6 +107,17 @@ func presentation(inv callctl.Invitation, host string) []sip.Header {
 
 // answered handles what comes back for our INVITE; res is nil when nothing final did.
 func (l *Leg) answered(res *sip.Response, err error) {
+	if p := l.passage; p != nil {
+		switch {
+		case err != nil && p.silent(err):
+			return
+		case err == nil:
+			p.hears(res)
+			if res.StatusCode >= 300 && p.refused(res) {
+				return
+			}
+		}
+	}
 	switch {
 	case err != nil:
 		l.unanswered()
@@ -174,6 +202,9 @@ func (l *Leg) ackFor(d *Dialog, tag string, seq uint32) {
 	if ack == nil {
 		ack = d.request(sip.ACK, l.iface, seq)
 		l.srv.reroute(ack, d)
+		if l.passage != nil {
+			l.passage.login.sign(ack) // RFC 3261 §22.1: an ACK cannot be challenged
+		}
 		if l.acks == nil || len(l.acks) > 2*mostForks {
 			l.acks = map[string]*sip.Request{} // long since heard
 		}

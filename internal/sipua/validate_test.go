@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/emiago/sipgo/sip"
+
+	"github.com/callyard/callyard/routing"
 )
 
 // request is a request as it would arrive; lines replace or add to the usual
@@ -223,7 +225,7 @@ func FuzzMessage(f *testing.F) {
 			return
 		}
 		_, _ = credentials(&req.MessageData)
-		_ = caller(req)
+		_ = caller(req, routing.Trunk{})
 		var d Dialog
 		d.asUAS(req, "t", Flow{Transport: "udp", Remote: "127.0.0.1:5060"})
 		_ = d.request(sip.BYE, &listener{Interface: Interface{Transport: "udp"}, addr: "127.0.0.1:1", host: "h", port: 1}, 0).String()

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/callyard/callyard/internal/call"
 	"github.com/callyard/callyard/routing"
 	"github.com/callyard/callyard/routing/routingpg"
 )
@@ -86,7 +87,7 @@ func TestTrunks(t *testing.T) {
 	is[*routingpg.TakenError](t, s.SaveTrunk(ctx, routing.Trunk{ID: "trk_2", Name: "carrier"}))
 	for _, c := range []struct {
 		write routing.Trunk
-		want  routing.Secret
+		want  call.Secret
 	}{
 		{routing.Trunk{Name: "carrier", Username: "u1", Password: "first"}, "first"},
 		{routing.Trunk{Name: "carrier", Username: "u1", AuthInbound: true}, "first"}, // stays with its username
