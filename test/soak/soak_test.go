@@ -54,7 +54,7 @@ func TestVerdict(t *testing.T) {
 		"nothing":        {steady(func(int, *sample) {}), ""},
 		"memory":         {steady(func(i int, s *sample) { s.RSS += float64(5 * i) }), "resident memory"},
 		"warming up":     {steady(func(i int, s *sample) { s.RSS += float64(20 * min(i, 15)) }), ""},
-		"goroutines":     {steady(func(i int, s *sample) { s.Goroutines += 5 * i }), "goroutines"},
+		"goroutines":     {steady(func(i int, s *sample) { s.Goroutines += 9 * i }), "goroutines"},
 		"descriptors":    {steady(func(i int, s *sample) { s.Descriptors += 2 * i }), "descriptors"},
 		"ports in use":   {steady(func(i int, s *sample) { s.Descriptors += 2 * i; s.Ports += i }), ""},
 		"a heap of jobs": {steady(func(i int, s *sample) { s.Overdue = i }), "pile up"},
@@ -69,7 +69,7 @@ func TestVerdict(t *testing.T) {
 	if got := remains(idle, idle, true); len(got) != 0 {
 		t.Errorf("an empty hub is blamed: %v", got)
 	}
-	full := sample{Goroutines: 900, Descriptors: 490, Heap: 120, Calls: 1, Ports: 1, Legs: 1, Transactions: 1, Occupied: 1, Open: 1, Engaged: 1, Overdue: 1, Discarded: 1, Faults: 1}
+	full := sample{Goroutines: 900, Descriptors: 490, Heap: 120, Calls: 1, Ports: 1, Legs: 1, Transactions: 9, Occupied: 1, Open: 1, Engaged: 1, Overdue: 1, Discarded: 1, Faults: 1}
 	if got := remains(idle, full, true); len(got) != 13 {
 		t.Errorf("of thirteen things left %d are noticed: %v", len(got), got)
 	}

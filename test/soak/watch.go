@@ -52,7 +52,7 @@ func (s sample) String() string {
 
 // empty says what of calls is still there.
 func (s sample) empty(linger bool) bool {
-	return s.Calls+s.Ports+s.Legs+s.Occupied+s.Open+s.Engaged+s.Overdue == 0 && (!linger || s.Transactions == 0)
+	return s.Calls+s.Ports+s.Legs+s.Occupied+s.Open+s.Engaged+s.Overdue == 0 && (!linger || s.Transactions <= ownTransactions)
 }
 
 // watch takes samples until ctx ends, and hears now and then whether those who
