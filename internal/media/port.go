@@ -89,7 +89,7 @@ type Port struct {
 	target   atomic.Pointer[destination]
 	feed     atomic.Pointer[feed]  // what is sent to this leg, never nil
 	sink     atomic.Pointer[route] // where what this leg says goes
-	recorder atomic.Pointer[recorder]
+	recorder atomic.Pointer[track]
 	digits   atomic.Pointer[func(rune)]
 	silent   atomic.Pointer[func()]
 	broken   atomic.Pointer[func()]
@@ -291,8 +291,8 @@ func (p *Port) Close() {
 	p.once.Do(func() {
 		p.closed.Store(true)
 		p.Silence()
-		if r := p.recorder.Load(); r != nil {
-			r.end()
+		if t := p.recorder.Load(); t != nil {
+			t.rec.end()
 		}
 		p.out.mu.Lock() // whoever sends has sent, and nobody sends again
 		p.out.closed = true

@@ -1,14 +1,11 @@
 package media
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"os"
 	"sync"
+	"sync/atomic"
 	"time"
-
-	"github.com/callyard/callyard/internal/media/wav"
 )
 
 var (
@@ -21,106 +18,141 @@ var (
 )
 
 const (
-	recordQueue  = 128 // frames that wait for the disk: 2.5 s
+	recordQueue  = 256 // packets that wait for the disk: 2.5 s of two legs
 	patchEvery   = 5 * time.Second
-	partSuffix   = ".part"
 	mostOfAFrame = 640 // 60 ms of G.711, and any packet of Opus that is speech
 )
 
-// recorder writes what one leg says. The reader's goroutine queues frames and
-// never waits: what the disk does not take in time is dropped and counted.
+// recorder writes what legs say, one channel each. The readers' goroutines queue
+// packets and never wait: what the disk does not take in time is dropped and
+// counted.
 type recorder struct {
-	port   *Port
-	path   string
-	file   *os.File
-	limit  int64 // samples
+	engine *Engine
+	tape   *tape
 	frames chan recorded
 	finish chan struct{}
 	once   sync.Once
 	done   chan struct{} // closed when the file is complete
 	began  time.Duration
+	paused atomic.Bool
+	tracks []*track
+	err    error // the writer's own until done
+}
 
-	// The writer's own until done.
-	length   int64 // samples in the file
-	anchored bool
-	ssrc, ts uint32 // of the packet at anchor
-	anchor   int64
-	decoder  *decoder
-	pcm      []int16
-	bytes    []byte
-	err      error
+// track is one leg in a recording.
+type track struct {
+	rec     *recorder
+	port    *Port
+	channel int
+	place   placing // the writer's own
 }
 
 type recorded struct {
-	at   time.Duration // since the recording began
-	ts   uint32
-	ssrc uint32
-	code coding
-	tick int64 // RTP clock rate
-	n    int
-	b    [mostOfAFrame]byte
+	track *track
+	at    time.Duration // since the recording began
+	ts    uint32
+	ssrc  uint32
+	code  coding
+	tick  int64 // RTP clock rate
+	n     int
+	b     [mostOfAFrame]byte
 }
 
-// Record writes what the leg says to a WAV file, 8 kHz mono, until stop, until
-// the port is closed, or for max (0: an hour). Time in which nothing came is
-// silence in the file. Until it is complete the file is path with ".part" after it.
-// stop may be called after the end, and more than once.
+// Recording is a recording that runs.
+type Recording struct{ r *recorder }
+
+// Pause leaves out what is said until it is resumed: the file is silent there.
+func (r *Recording) Pause(on bool) { r.r.paused.Store(on) }
+
+// Stop completes the file and returns its length. It may be called after the end,
+// and more than once.
+func (r *Recording) Stop() (time.Duration, error) {
+	r.r.end()
+	<-r.r.done
+	return r.r.tape.duration(), r.r.err
+}
+
+// Record writes what the leg says to a WAV file, 8 kHz mono, until it is stopped,
+// until the port is closed, or for longest (0: an hour). Time in which nothing came
+// is silence in the file. Until it is complete the file is path with ".part" after it.
 func (p *Port) Record(path string, longest time.Duration) (stop func() (time.Duration, error), err error) {
-	if r := p.remote.Load(); r != nil && r.code == codeNone {
-		return nil, fmt.Errorf("record to %s: %s: %w", path, r.codec.Name, ErrNotRecordable)
+	r, err := record(path, longest, p)
+	if err != nil {
+		return nil, err
+	}
+	return r.Stop, nil
+}
+
+// RecordWith is Record of two legs in one file: this one left, the other right.
+// It ends with whichever port is closed first.
+func (p *Port) RecordWith(other *Port, path string, longest time.Duration) (*Recording, error) {
+	return record(path, longest, p, other)
+}
+
+func record(path string, longest time.Duration, ports ...*Port) (*Recording, error) {
+	for _, p := range ports {
+		if r := p.remote.Load(); r != nil && r.code == codeNone {
+			return nil, fmt.Errorf("record to %s: %s: %w", path, r.codec.Name, ErrNotRecordable)
+		}
 	}
 	if longest <= 0 {
 		longest = time.Hour
 	}
-	file, err := os.Create(path + partSuffix)
+	file, err := newTape(path, len(ports), longest)
 	if err != nil {
 		return nil, fmt.Errorf("record: %w", err)
 	}
+	e := ports[0].engine
 	r := &recorder{
-		port: p, path: path, file: file, limit: samples(longest), began: p.engine.now(),
+		engine: e, tape: file, began: e.now(),
 		frames: make(chan recorded, recordQueue), finish: make(chan struct{}), done: make(chan struct{}),
 	}
-	if err := r.patch(); err != nil {
-		r.discard()
+	for i, p := range ports {
+		r.tracks = append(r.tracks, &track{rec: r, port: p, channel: i})
+	}
+	if err := r.attach(); err != nil {
+		r.detach()
+		file.discard()
 		return nil, fmt.Errorf("record to %s: %w", path, err)
 	}
-	if !p.recorder.CompareAndSwap(nil, r) {
-		r.discard()
-		return nil, fmt.Errorf("record to %s: %w", path, ErrRecording)
-	}
-	if p.closed.Load() {
-		p.recorder.CompareAndSwap(r, nil)
-		r.discard()
-		return nil, fmt.Errorf("record to %s: %w", path, ErrClosed)
-	}
-	p.engine.spawn(func() { r.run(longest) })
-	return func() (time.Duration, error) {
-		r.end()
-		<-r.done
-		return time.Duration(r.length) * time.Second / rate, r.err
-	}, nil
+	e.spawn(func() { r.run(longest) })
+	return &Recording{r}, nil
 }
 
-// discard undoes what Record began; the recording never was.
-func (r *recorder) discard() {
-	_ = r.file.Close()
-	_ = os.Remove(r.path + partSuffix)
+// attach has the ports hand over what they hear.
+func (r *recorder) attach() error {
+	for _, t := range r.tracks {
+		if !t.port.recorder.CompareAndSwap(nil, t) {
+			return ErrRecording
+		}
+		if t.port.closed.Load() {
+			return ErrClosed
+		}
+	}
+	return nil
+}
+
+func (r *recorder) detach() {
+	for _, t := range r.tracks {
+		t.port.recorder.CompareAndSwap(t, nil)
+	}
 }
 
 // push queues a packet's audio.
-func (r *recorder) push(h header, from *remote, payload []byte) {
-	if from.code == codeNone {
+func (t *track) push(h header, from *remote, payload []byte) {
+	r := t.rec
+	if from.code == codeNone || r.paused.Load() {
 		return
 	}
-	f := recorded{at: r.port.engine.now() - r.began, ts: h.ts, ssrc: h.ssrc, code: from.code, tick: int64(from.codec.Clock)}
+	f := recorded{track: t, at: r.engine.now() - r.began, ts: h.ts, ssrc: h.ssrc, code: from.code, tick: int64(from.codec.Clock)}
 	if f.n = copy(f.b[:], payload); f.n < len(payload) {
-		r.port.recordDropped.Add(1)
+		t.port.recordDropped.Add(1)
 		return
 	}
 	select {
 	case r.frames <- f:
 	default:
-		r.port.recordDropped.Add(1)
+		t.port.recordDropped.Add(1)
 	}
 }
 
@@ -139,74 +171,60 @@ func (r *recorder) run(longest time.Duration) {
 			r.err = r.write(&f)
 			continue
 		case <-patch.C:
-			r.err = r.patch()
+			r.err = r.tape.flush()
 			continue
 		case <-limit.C:
 		case <-r.finish:
 		}
 		break
 	}
-	r.port.recorder.CompareAndSwap(r, nil)
-	r.err = r.complete()
-}
-
-// complete writes what is still queued, and gives the file its name.
-func (r *recorder) complete() error {
+	r.detach()
 	for r.err == nil && len(r.frames) > 0 {
 		f := <-r.frames
 		r.err = r.write(&f)
 	}
-	if err := r.patch(); r.err == nil {
+	if err := r.tape.complete(); r.err == nil {
 		r.err = err
-	}
-	if err := r.file.Close(); r.err == nil {
-		r.err = err
-	}
-	if r.err == nil {
-		r.err = os.Rename(r.path+partSuffix, r.path)
 	}
 	if r.err != nil {
-		return fmt.Errorf("record to %s: %w", r.path, r.err)
+		r.err = fmt.Errorf("record to %s: %w", r.tape.path, r.err)
 	}
-	return nil
 }
 
-// write puts a packet where its timestamp says. One that comes late fills its
-// gap; what is never written reads as zeros, which is silence. A source that
-// starts anew, or whose timestamps stray a second from the time of arrival, is
-// placed by the time of arrival.
 func (r *recorder) write(f *recorded) error {
-	if r.decoder == nil || r.decoder.code != f.code {
-		r.decoder, r.anchored = newDecoder(f.code, rate), false
+	pcm, pos := f.track.place.put(f)
+	return r.tape.write(f.track.channel, pos, pcm)
+}
+
+// placing finds the place of a leg's packets in a recording.
+type placing struct {
+	decoder  *decoder
+	pcm      []int16
+	anchored bool
+	ssrc, ts uint32 // of the packet at anchor
+	anchor   int64
+	next     int64 // where the newest packet ends
+}
+
+// put decodes a packet and says where it belongs: where its timestamp says. One
+// that comes late fills its gap. A source that starts anew, or whose timestamps
+// stray a second from the time of arrival, is placed by the time of arrival.
+func (p *placing) put(f *recorded) ([]int16, int64) {
+	if p.decoder == nil || p.decoder.code != f.code {
+		p.decoder, p.anchored = newDecoder(f.code, rate), false
 	}
-	r.pcm = r.decoder.decode(r.pcm[:0], f.b[:f.n])
+	p.pcm = p.decoder.decode(p.pcm[:0], f.b[:f.n])
 	arrival := samples(f.at)
-	pos := r.anchor + int64(int32(f.ts-r.ts))*rate/f.tick
-	if stray := pos - arrival; !r.anchored || f.ssrc != r.ssrc || stray > rate || stray < -rate {
-		pos = max(arrival, r.length)
-		if !r.anchored {
-			pos = max(r.length, arrival-int64(len(r.pcm))) // it was spoken before it came
+	pos := p.anchor + int64(int32(f.ts-p.ts))*rate/f.tick
+	if stray := pos - arrival; !p.anchored || f.ssrc != p.ssrc || stray > rate || stray < -rate {
+		pos = max(arrival, p.next)
+		if !p.anchored {
+			pos = max(p.next, arrival-int64(len(p.pcm))) // it was spoken before it came
 		}
 	}
-	r.anchored, r.ssrc, r.ts, r.anchor = true, f.ssrc, f.ts, pos
-	n := min(int64(len(r.pcm)), r.limit-pos)
-	if pos < 0 || n <= 0 {
-		return nil
-	}
-	r.bytes = r.bytes[:0]
-	for _, v := range r.pcm[:n] {
-		r.bytes = binary.LittleEndian.AppendUint16(r.bytes, uint16(v))
-	}
-	r.length = max(r.length, pos+n)
-	_, err := r.file.WriteAt(r.bytes, wav.HeaderSize+2*pos)
-	return err
-}
-
-// patch writes the header for what is there, so that a recording that was cut off can be heard.
-func (r *recorder) patch() error {
-	h := wav.Header(rate, uint32(2*r.length))
-	_, err := r.file.WriteAt(h[:], 0)
-	return err
+	p.anchored, p.ssrc, p.ts, p.anchor = true, f.ssrc, f.ts, pos
+	p.next = max(p.next, pos+int64(len(p.pcm)))
+	return p.pcm, pos
 }
 
 func samples(d time.Duration) int64 { return d.Microseconds() * rate / 1e6 }

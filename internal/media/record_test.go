@@ -127,12 +127,13 @@ func TestGapsAreSilence(t *testing.T) {
 }
 
 func TestASourceThatStartsAnewIsPlacedByTheClock(t *testing.T) {
-	r := &recorder{limit: 60 * rate}
-	var err error
-	if r.file, err = os.Create(filepath.Join(t.TempDir(), "r")); err != nil {
+	file, err := newTape(filepath.Join(t.TempDir(), "r"), 1, time.Minute)
+	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = r.file.Close() }()
+	defer file.discard()
+	r := &recorder{tape: file}
+	tr := &track{rec: r}
 	for _, c := range []struct {
 		at       time.Duration
 		ts, ssrc uint32
@@ -146,11 +147,11 @@ func TestASourceThatStartsAnewIsPlacedByTheClock(t *testing.T) {
 		{5 * time.Second, 0, 2, 40320},      // back, at the same instant: after what there is
 		{70 * time.Second, 0, 3, 40320},     // beyond the limit
 	} {
-		if err := r.write(&recorded{at: c.at, ts: c.ts, ssrc: c.ssrc, code: codeUlaw, tick: rate, n: frameSamples}); err != nil {
+		if err := r.write(&recorded{track: tr, at: c.at, ts: c.ts, ssrc: c.ssrc, code: codeUlaw, tick: rate, n: frameSamples}); err != nil {
 			t.Fatal(err)
 		}
-		if r.length != c.ends {
-			t.Errorf("at %v: %d samples, want %d", c.at, r.length, c.ends)
+		if file.length != c.ends {
+			t.Errorf("at %v: %d samples, want %d", c.at, file.length, c.ends)
 		}
 	}
 }
@@ -210,7 +211,7 @@ func TestRecordingEnds(t *testing.T) {
 func TestASlowDiskDropsAndNeverBlocks(t *testing.T) {
 	e := newEngine(t, Config{})
 	p, _ := connected(t, e, pcmu)
-	r := &recorder{port: p, frames: make(chan recorded, recordQueue)} // nobody writes
+	r := &track{port: p, rec: &recorder{engine: e, frames: make(chan recorded, recordQueue)}} // nobody writes
 	for range recordQueue + 7 {
 		r.push(header{ts: 1, ssrc: 1}, &remote{code: codeUlaw, codec: pcmu}, make([]byte, frameSamples))
 	}

@@ -124,14 +124,14 @@ func mono(pcm []int16, channels int) []int16 {
 // HeaderSize is the length of the header that Header writes.
 const HeaderSize = 44
 
-// Header is that of a mono file of 16-bit samples with so many bytes of data.
-func Header(rate int, dataBytes uint32) [HeaderSize]byte {
-	return header(formatPCM, rate, 2, dataBytes)
+// Header is that of a file of 16-bit samples with so many bytes of data.
+func Header(rate, channels int, dataBytes uint32) [HeaderSize]byte {
+	return header(formatPCM, rate, channels, 2, dataBytes)
 }
 
 // Linear is a whole mono file of 16-bit samples.
 func Linear(pcm []int16, rate int) []byte {
-	h := Header(rate, uint32(2*len(pcm)))
+	h := Header(rate, 1, uint32(2*len(pcm)))
 	out := make([]byte, 0, len(h)+2*len(pcm))
 	out = append(out, h[:]...)
 	for _, v := range pcm {
@@ -142,20 +142,20 @@ func Linear(pcm []int16, rate int) []byte {
 
 // Ulaw is a whole mono file of µ-law bytes: half the size for the same call.
 func Ulaw(pcm []int16, rate int) []byte {
-	h := header(formatUlaw, rate, 1, uint32(len(pcm)))
+	h := header(formatUlaw, rate, 1, 1, uint32(len(pcm)))
 	return append(h[:], g711.Ulaw(pcm)...)
 }
 
-func header(format uint16, rate int, width uint16, dataBytes uint32) (h [HeaderSize]byte) {
+func header(format uint16, rate, channels int, width uint16, dataBytes uint32) (h [HeaderSize]byte) {
 	copy(h[:], "RIFF")
 	binary.LittleEndian.PutUint32(h[4:], HeaderSize-8+dataBytes)
 	copy(h[8:], "WAVEfmt ")
 	binary.LittleEndian.PutUint32(h[16:], 16)
 	binary.LittleEndian.PutUint16(h[20:], format)
-	binary.LittleEndian.PutUint16(h[22:], 1)
+	binary.LittleEndian.PutUint16(h[22:], uint16(channels))
 	binary.LittleEndian.PutUint32(h[24:], uint32(rate))
-	binary.LittleEndian.PutUint32(h[28:], uint32(rate)*uint32(width))
-	binary.LittleEndian.PutUint16(h[32:], width)
+	binary.LittleEndian.PutUint32(h[28:], uint32(rate)*uint32(channels)*uint32(width))
+	binary.LittleEndian.PutUint16(h[32:], uint16(channels)*width)
 	binary.LittleEndian.PutUint16(h[34:], 8*width)
 	copy(h[36:], "data")
 	binary.LittleEndian.PutUint32(h[40:], dataBytes)
