@@ -83,6 +83,15 @@ type (
 		Max  time.Duration
 		Task bool
 	}
+	// Record switches the recording of conversations: "start", "stop", "pause",
+	// "resume". With Announce the caller is told first, by Prompt, Say, or the prompt
+	// that ships for it. Waits for "done".
+	Record struct {
+		Node              string
+		Do                string
+		Announce          bool
+		Prompt, Say, Lang string
+	}
 	// Notify tells somebody, through a job. Does not wait.
 	Notify struct {
 		Node     string
@@ -115,6 +124,7 @@ func (Dial) command()      {}
 func (Queue) command()     {}
 func (Park) command()      {}
 func (Voicemail) command() {}
+func (Record) command()    {}
 func (Notify) command()    {}
 func (Hangup) command()    {}
 

@@ -127,8 +127,16 @@ func (l *linter) recordings() {
 		if d, ok := n.do.(*dial); ok && d.Record {
 			l.warn(n.place().in("cfg").in("record"), "the conversation is recorded without an announcement before it")
 		}
-		_, announced := n.do.(*play)
-		return !announced
+		switch d := n.do.(type) {
+		case *play:
+			return false
+		case *recording:
+			if d.Do == "start" && !d.announces() {
+				l.warn(n.place().in("cfg").in("consent"), "conversations are recorded without an announcement before")
+			}
+			return !d.announces()
+		}
+		return true
 	})
 }
 

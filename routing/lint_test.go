@@ -201,7 +201,7 @@ func TestEveryFaultAtOnce(t *testing.T) {
 
 func TestNodeTypes(t *testing.T) {
 	types := routing.NodeTypes()
-	if len(types) != 17 || types[0].Type != "answer" {
+	if len(types) != 18 || types[0].Type != "answer" {
 		t.Errorf("%d types, the first %s", len(types), types[0].Type)
 	}
 	b, err := json.Marshal(types)

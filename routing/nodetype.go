@@ -50,13 +50,14 @@ var kinds = map[string]kind{
 	"park":        parkType(),
 	"callback":    callbackType(),
 	"voicemail":   voicemailType(),
+	"record":      recordType(),
 	"notify":      notifyType(),
 	"disposition": dispositionType(),
 	"hangup":      hangupType(),
 }
 
 // later are types of the language that this version does not have.
-var later = map[string]bool{"split": true, "http": true, "subflow": true, "transfer": true, "record": true}
+var later = map[string]bool{"split": true, "http": true, "subflow": true, "transfer": true}
 
 // What a node does is one of passing and waiting, or *hangup.
 type (

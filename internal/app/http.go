@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -46,7 +48,8 @@ func (a *App) startHTTP(ctx context.Context) error {
 	api := httpapi.New(httpapi.Deps{ //nolint:contextcheck // a request has its own
 		Live: a.Hub, Lots: a.Lots, Agents: a.Agents, Routes: a.Routes, Flows: a.Routes, Contacts: a.Contacts, Outbox: a.Outbox,
 		Calls: a.Book, Jobs: a.Jobs, Voicemail: a.mailroom, Keys: keys, Prompts: a.sounds.store, Feed: feed,
-		Speak: a.sounds.speaker.Say, Sounds: a.Media.Library().Names,
+		Recordings: os.DirFS(filepath.Join(a.cfg.DataDir, "recordings")),
+		Speak:      a.sounds.speaker.Say, Sounds: a.Media.Library().Names,
 		Report: func(ctx context.Context, w analytics.Window, o analytics.Options) (analytics.Report, error) {
 			return analytics.Summarize(ledger.Events(ctx, w), w, o)
 		},

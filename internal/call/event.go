@@ -57,7 +57,10 @@ const (
 	CRMLookedUp  EventType = "crm.looked_up"
 	Notified     EventType = "notify.queued"
 	NotSpoken    EventType = "speech.failed"
-	Recorded     EventType = "recording.stored"
+	Recorded     EventType = "recording.stored" // Data: {file, began_at, length_ms, paused}
+	RecordingSet EventType = "recording.set"    // somebody switched it: Data: {do}
+	NotRecorded  EventType = "recording.failed"
+	Consented    EventType = "recording.announced"
 	VoicemailNew EventType = "voicemail.left"
 
 	ParkReserved          EventType = "park.reserved"           // a slot is held for who called the lot

@@ -45,6 +45,7 @@ type Call struct {
 	rounds    map[*round]bool     // phones that ring
 	taking    *taking             // a claim is being carried out
 	talk      *talk               // a conversation
+	recorded  recorded            // what is wanted of recordings
 	handing   *handover           // an attended transfer is under way, to this call or from it
 	booking   *booking            // a rep has called a lot to park somebody there
 	loan      *loan               // a leg given up that the other call has not taken yet

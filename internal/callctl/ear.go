@@ -32,6 +32,9 @@ func (deaf) Play(_ []Clip, done func(whole bool)) { go done(false) }
 func (deaf) Silence()                             {}
 func (deaf) Join(Media)                           {}
 func (deaf) Quality() Quality                     { return Quality{} }
+func (deaf) RecordWith(Media, string, time.Duration) (Recording, error) {
+	return nil, errors.New("nothing is heard on a leg without audio")
+}
 func (deaf) Record(string, time.Duration) (func() (time.Duration, error), error) {
 	return nil, errors.New("nothing is heard on a leg without audio")
 }

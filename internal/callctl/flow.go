@@ -104,6 +104,8 @@ func (c *Call) carryOut(cmd routing.Command) {
 		up(func() { c.parkByFlow(cmd) })
 	case routing.Voicemail:
 		up(func() { c.takeMessage(cmd) })
+	case routing.Record:
+		c.recordByFlow(cmd, up)
 	case routing.Notify:
 		c.notify(cmd)
 	case routing.Hangup:

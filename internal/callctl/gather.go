@@ -159,7 +159,8 @@ type keys struct {
 	at    time.Time
 }
 
-// feature watches a rep's keys for *7, which parks whom they talk to.
+// feature watches a rep's keys for *7, which parks whom they talk to, and *2,
+// which pauses a recording and lets it go on.
 func (c *Call) feature(l Leg, d rune) {
 	now := time.Now()
 	k := c.keys[l.ID()]
@@ -168,6 +169,11 @@ func (c *Call) feature(l Leg, d rune) {
 	}
 	k.typed, k.at = k.typed+string(d), now
 	c.keys[l.ID()] = k
+	if strings.HasSuffix(k.typed, "*2") {
+		delete(c.keys, l.ID())
+		c.pauseByKey(l)
+		return
+	}
 	if !strings.HasSuffix(k.typed, "*7") {
 		return
 	}

@@ -21,12 +21,13 @@ type Config struct {
 	Dialer    Dialer
 	Notify    func(context.Context, Notification) error // nil: notifications are only noted
 	// Speak has a text spoken and returns the name of the sound; nil: texts are passed over.
-	Speak     func(ctx context.Context, text, lang string) (prompt string, err error)
-	Voicemail string                  // folder of messages
-	Mail      Mail                    // nil: messages are files and facts only
-	Greeting  func(box string) string // the sound of a box's greeting, "" for the usual one; may be nil
-	WrapUp    time.Duration           // after a conversation that no queue brought about
-	Log       *slog.Logger
+	Speak      func(ctx context.Context, text, lang string) (prompt string, err error)
+	Recordings string                  // folder for recorded conversations; "" records none
+	Voicemail  string                  // folder of messages
+	Mail       Mail                    // nil: messages are files and facts only
+	Greeting   func(box string) string // the sound of a box's greeting, "" for the usual one; may be nil
+	WrapUp     time.Duration           // after a conversation that no queue brought about
+	Log        *slog.Logger
 }
 
 // Hub is all live calls of this node.

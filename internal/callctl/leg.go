@@ -114,11 +114,23 @@ type Media interface {
 	// Join passes audio and digits both ways between two legs until either is
 	// given something else. Both must be of the same media engine.
 	Join(with Media)
+	// RecordWith writes what both say to one WAV file, this leg left, the other right,
+	// until it is stopped or either leg ends.
+	RecordWith(other Media, path string, max time.Duration) (Recording, error)
 	// Record writes what the leg says to a WAV file until stop, which returns its
 	// length once the file is complete.
 	Record(path string, max time.Duration) (stop func() (time.Duration, error), err error)
 	// Quality is how the audio was until now. It can be asked for after the leg's end.
 	Quality() Quality
+}
+
+// Recording is a recording that runs. Its methods may be called at any time and
+// more than once.
+type Recording interface {
+	// Pause leaves out what is said until it is resumed.
+	Pause(on bool)
+	// Stop completes the file and returns its length. It may wait for the disk.
+	Stop() (time.Duration, error)
 }
 
 // Clip is a stored prompt, or digits to be read out.

@@ -138,6 +138,7 @@ func (c *Call) offered(o queues.Offer) {
 func (c *Call) dial(cmd routing.Dial) {
 	gen := c.wait.gen
 	c.wait.talked = "answered"
+	c.recorded.on = c.recorded.on || cmd.Record
 	agents, numbers := c.who(cmd.Targets...)
 	over := func(why call.Cause) {
 		if c.wait.gen != gen || c.ended || c.talk != nil {

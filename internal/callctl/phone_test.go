@@ -3,6 +3,7 @@ package callctl_test
 import (
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"sync"
 	"time"
@@ -398,6 +399,43 @@ func (t *tape) Quality() callctl.Quality {
 	t.r.audio.Lock()
 	defer t.r.audio.Unlock()
 	return callctl.Quality{Codec: "PCMU", Sent: uint64(len(t.heard)), MOS: 4.4}
+}
+
+// RecordWith notes in the file what the two were.
+func (t *tape) RecordWith(other callctl.Media, path string, _ time.Duration) (callctl.Recording, error) {
+	t.r.audio.Lock()
+	defer t.r.audio.Unlock()
+	t.blow("record")
+	r := &cassette{path: path, text: t.owner + "," + other.(*tape).owner, began: time.Now()}
+	return r, os.WriteFile(path, []byte(r.text), 0o644)
+}
+
+// cassette is a recording: a text that says whom, and when it was paused.
+type cassette struct {
+	mu         sync.Mutex
+	path, text string
+	began      time.Time
+	paused     bool
+	stopped    bool
+	length     time.Duration
+}
+
+func (c *cassette) Pause(on bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if on != c.paused {
+		c.paused = on
+		c.text += map[bool]string{true: " paused", false: " resumed"}[on]
+	}
+}
+
+func (c *cassette) Stop() (time.Duration, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.stopped {
+		c.stopped, c.length = true, time.Since(c.began)
+	}
+	return c.length, os.WriteFile(c.path, []byte(c.text), 0o644)
 }
 
 func (t *tape) Record(string, time.Duration) (func() (time.Duration, error), error) {

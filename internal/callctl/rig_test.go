@@ -34,6 +34,7 @@ type rig struct {
 	phone *exchange
 	audio sync.Mutex
 	disk  time.Duration // how long a recording takes to be closed; set before the first call
+	tapes string        // the folder of recordings
 
 	mu      sync.Mutex
 	crm     map[call.Number]crm.Record
@@ -94,6 +95,7 @@ func newRig(t *testing.T) *rig {
 		crm: map[call.Number]crm.Record{}, numbers: map[call.Number]string{}, flows: map[string]*routing.Flow{},
 		quit: make(chan struct{}), pumped: make(chan struct{}),
 	}
+	r.tapes = t.TempDir()
 	r.parks = &lots{parking.NewMemory(), r.db}
 	mem := queues.NewMemory()
 	r.book = &book{r: r, endings: map[call.ID]int{}}
@@ -108,7 +110,7 @@ func newRig(t *testing.T) *rig {
 	r.phone = &exchange{r: r, devices: map[string][]device{}, texts: map[string][]string{}}
 	r.hub = callctl.New(callctl.Config{
 		Node: "n1", Plan: r.plan, Book: r.book, Parking: r.parks, Lines: r.lines, Directory: r, Dialer: r.phone,
-		Voicemail: t.TempDir(), WrapUp: 10 * time.Second, Log: slog.New(&errorLog{r: r}),
+		Voicemail: t.TempDir(), Recordings: r.tapes, WrapUp: 10 * time.Second, Log: slog.New(&errorLog{r: r}),
 	})
 	r.lot(parking.Lot{Name: "sales", Extension: "700", First: 701, Last: 703, Music: "hold"})
 	for _, a := range []string{"ann", "bea", "carl"} {

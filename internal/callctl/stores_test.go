@@ -268,6 +268,18 @@ func (b *book) lastBegun() call.ID {
 	return b.begun[len(b.begun)-1].ID
 }
 
+// about is the facts of a kind about a call.
+func (b *book) about(id call.ID, kind call.EventType) (facts []call.Event) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, e := range b.facts {
+		if e.Call == id && e.Type == kind {
+			facts = append(facts, e)
+		}
+	}
+	return facts
+}
+
 func (b *book) closing(id call.ID) (callctl.Closing, bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -18,8 +18,9 @@ type talk struct {
 	wrapUp time.Duration
 	bounce *parking.Park // recalled: until the bounce window is over the claim is held, not spent
 	timer  *time.Timer
-	first  bool // the first conversation of this call
-	placed bool // the rep placed the call: when they go, it is over
+	first  bool     // the first conversation of this call
+	kept   *keeping // being recorded
+	placed bool     // the rep placed the call: when they go, it is over
 }
 
 // connect gives the caller to the leg that answered in a round. park, if the
@@ -91,6 +92,7 @@ func (c *Call) join(t *talk, by call.Actor, park *parking.Park) {
 				c.turn()
 			}
 			c.rejoin()
+			c.recordTalk(t)
 			c.note(call.Event{Type: call.Connected, At: t.since, Leg: t.leg.ID(), Actor: by})
 		}
 	})
@@ -233,6 +235,7 @@ func (c *Call) endTalk(cause call.Cause) {
 	if t.timer != nil {
 		t.timer.Stop()
 	}
+	c.storeTalk(t)
 	now := time.Now()
 	c.talked += now.Sub(t.since)
 	c.note(call.Event{

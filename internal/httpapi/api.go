@@ -4,6 +4,7 @@ package httpapi
 
 import (
 	"context"
+	"io/fs"
 	"log/slog"
 	"net/http"
 	"sync"
@@ -34,6 +35,7 @@ type (
 		Park(ctx context.Context, id call.ID, lot string, slot int, by call.Actor) (parking.Park, error)
 		Retrieve(ctx context.Context, t parking.Target, agent string) (parking.Park, error)
 		Hangup(id call.ID) error
+		Record(id call.ID, do string, by call.Actor) error
 	}
 	// Lots is the lots and what is parked in them.
 	Lots interface {
@@ -122,6 +124,8 @@ type Deps struct {
 	Feed     *Feed
 	// Voicemail is messages and greetings.
 	Voicemail Voicemail
+	// Recordings is the folder of recorded conversations.
+	Recordings fs.FS
 
 	// Report makes the park-to-answer report of a window.
 	Report func(ctx context.Context, w analytics.Window, o analytics.Options) (analytics.Report, error)
@@ -205,7 +209,7 @@ func build(d Deps) (*api, http.Handler) {
 	a.huma.UseMiddleware(a.authenticate, a.once)
 	for _, resource := range []func(){
 		a.flows, a.nodeTypes, a.lots, a.parkedCalls, a.queues, a.agents, a.numbers, a.trunks, a.contacts, a.calls, a.voicemail,
-		a.prompts, a.deliveries, a.reports, a.discarded, a.keys, a.setup, a.events,
+		a.prompts, a.recordings, a.deliveries, a.reports, a.discarded, a.keys, a.setup, a.events,
 	} {
 		resource()
 	}

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"github.com/callyard/callyard/analytics"
@@ -81,6 +82,13 @@ func (l *live) Retrieve(ctx context.Context, t parking.Target, agent string) (pa
 	return l.lots.Claim(ctx, t, call.Actor{User: agent, Via: "rest"}, time.Now())
 }
 
+func (l *live) Record(id call.ID, _ string, _ call.Actor) error {
+	if !l.has(id) {
+		return callctl.ErrNoCall
+	}
+	return nil
+}
+
 func (l *live) Hangup(id call.ID) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -147,8 +155,9 @@ func newHub(t *testing.T) *hub {
 			h.changed++
 			return nil
 		},
-		Prompts: promptpg.New(h.db),
-		Sounds:  func() []string { return []string{"beep", "say/0123", "welcome"} },
+		Prompts:    promptpg.New(h.db),
+		Recordings: fstest.MapFS{"2026-03-02/call_1-1.wav": {Data: []byte("RIFF")}},
+		Sounds:     func() []string { return []string{"beep", "say/0123", "welcome"} },
 		Speak: func(_ context.Context, text, lang string) ([]byte, error) {
 			if strings.HasPrefix(lang, "-") {
 				return nil, speech.ErrLanguage

@@ -77,7 +77,7 @@ func TestKeysInTheSound(t *testing.T) {
 }
 
 func TestSpeechAndMusicAreNoKeys(t *testing.T) {
-	for _, name := range []string{"default", "leave-message", "unavailable", "invalid", "goodbye", "ringback", "busy", "digits/7"} {
+	for _, name := range []string{"default", "leave-message", "unavailable", "invalid", "goodbye", "recorded", "ringback", "busy", "digits/7"} {
 		b, err := assets.Files.ReadFile(name + ".wav")
 		if err != nil {
 			t.Fatal(err)

@@ -57,7 +57,7 @@ type Library struct {
 
 // NewLibrary has the sounds that ship with the program: default, tone440, beep,
 // ringback, busy, digits/0 to digits/9, parked-at, leave-message, goodbye,
-// invalid and unavailable.
+// invalid, recorded and unavailable.
 func NewLibrary() (*Library, error) {
 	sounds, err := builtIn()
 	if err != nil {

@@ -17,7 +17,7 @@ func TestTheBuiltInSounds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	names := []string{"default", "tone440", "beep", "ringback", "busy", "parked-at", "leave-message", "goodbye", "invalid", "unavailable"}
+	names := []string{"default", "tone440", "beep", "ringback", "busy", "parked-at", "leave-message", "goodbye", "invalid", "recorded", "unavailable"}
 	for d := range 10 {
 		names = append(names, "digits/"+string(rune('0'+d)))
 	}

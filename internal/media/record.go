@@ -6,6 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/callyard/callyard/internal/callctl"
 )
 
 var (
@@ -85,8 +87,16 @@ func (p *Port) Record(path string, longest time.Duration) (stop func() (time.Dur
 
 // RecordWith is Record of two legs in one file: this one left, the other right.
 // It ends with whichever port is closed first.
-func (p *Port) RecordWith(other *Port, path string, longest time.Duration) (*Recording, error) {
-	return record(path, longest, p, other)
+func (p *Port) RecordWith(other callctl.Media, path string, longest time.Duration) (callctl.Recording, error) {
+	q, ok := other.(*Port)
+	if !ok || q == p || q.engine != p.engine {
+		return nil, fmt.Errorf("record to %s: not another port of this engine", path)
+	}
+	r, err := record(path, longest, p, q)
+	if err != nil {
+		return nil, err // a nil *Recording would be no nil callctl.Recording
+	}
+	return r, nil
 }
 
 func record(path string, longest time.Duration, ports ...*Port) (*Recording, error) {

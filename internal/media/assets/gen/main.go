@@ -47,7 +47,7 @@ func write(ctx context.Context, dir string) error {
 	}
 	spoken := map[string]string{
 		"parked-at": "Parked at", "leave-message": "Please leave a message after the tone.",
-		"goodbye": "Goodbye.", "invalid": "That number is not valid.", "unavailable": "Nobody can take your call right now.",
+		"goodbye": "Goodbye.", "invalid": "That number is not valid.", "recorded": "This call is recorded.", "unavailable": "Nobody can take your call right now.",
 	}
 	for i, word := range [...]string{"zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"} {
 		spoken[fmt.Sprint("digits/", i)] = word
