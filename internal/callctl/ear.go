@@ -35,6 +35,7 @@ func (deaf) Quality() Quality                     { return Quality{} }
 func (deaf) RecordWith(Media, string, time.Duration) (Recording, error) {
 	return nil, errors.New("nothing is heard on a leg without audio")
 }
+
 func (deaf) Record(string, time.Duration) (func() (time.Duration, error), error) {
 	return nil, errors.New("nothing is heard on a leg without audio")
 }
