@@ -236,6 +236,10 @@ func (p *port) Play(_ []callctl.Clip, _ func(bool)) {}
 func (p *port) Silence()                            {}
 func (p *port) Join(callctl.Media)                  {}
 func (p *port) Quality() callctl.Quality            { return callctl.Quality{} }
+func (p *port) RecordWith(callctl.Media, string, time.Duration) (callctl.Recording, error) {
+	return nil, nil
+}
+
 func (p *port) Record(string, time.Duration) (func() (time.Duration, error), error) {
 	return nil, nil
 }
