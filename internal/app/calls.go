@@ -88,6 +88,7 @@ func (a *App) startCalls(ctx context.Context) error {
 	a.SIP = sipua.New(sipua.Config{
 		Listen: ifaces, Realm: a.cfg.SIP.Realm, Digests: a.cfg.SIP.Digests, Accounts: a.plan, Bindings: a.Agents, Node: a.cfg.Node, Codecs: a.cfg.RTP.Codecs,
 		Lamps:  a.lamps,
+		Places: func(id call.ID, agent string) []callctl.Leg { return hub.Places(id, agent) },
 		Trunks: a.plan.Trunks, OpenMedia: openAudio(a.Media), OnCall: func(in callctl.Incoming) { hub.Incoming(in) }, //nolint:contextcheck // a call outlives the start
 		Web: sipua.Web{Origins: a.cfg.SIP.WebOrigins},
 		TLS: sipua.OutboundTLS{CAFile: a.cfg.SIP.TrustCA, CertFile: a.cfg.SIP.OurCert, KeyFile: a.cfg.SIP.OurKey},
@@ -106,6 +107,7 @@ func (a *App) startCalls(ctx context.Context) error {
 		return err
 	}
 	a.plan.also(a.SIP.TrunksChanged)
+	a.plan.also(a.SIP.AccountsChanged)
 	a.onStop("SIP", func(context.Context) error { a.SIP.Stop(); return nil }) //nolint:contextcheck // its goodbyes have their own time
 	a.onStop("calls", func(ctx context.Context) error {                       // before SIP, which says goodbye for them
 		ctx, cancel := context.WithTimeout(ctx, callsShare)

@@ -219,7 +219,7 @@ func (c *Call) show() {
 	for r := range c.rounds {
 		s.Ringing += len(r.legs)
 	}
-	s.reps = c.reps()
+	s.reps, s.places = c.reps(), c.places()
 	c.seen.Store(&s)
 }
 

@@ -90,7 +90,8 @@ type Snapshot struct {
 	Since   time.Time   `json:"since"`
 	Ringing int         `json:"ringing"` // phones that ring for it
 
-	reps []string // who talk in it
+	reps   []string // who talk in it
+	places places
 }
 
 // Live lists the live calls.

@@ -33,7 +33,7 @@ type Lamp struct {
 	State State
 	Party Party
 	Agent string  // whose lamp it is; "" of a slot or a lot
-	Call  call.ID // of a rep who rings or talks
+	Call  call.ID // of a rep who rings or talks, or parked in the slot
 }
 
 // Party is who waits, rings or talks, as far as they want it shown: who withheld
@@ -106,7 +106,7 @@ func (h *hub) slot(lot string, n int, now time.Time) Lamp {
 	if !ok {
 		return Lamp{State: Dark}
 	}
-	l := Lamp{State: Lit, Party: Party{p.From, p.Name}}
+	l := Lamp{State: Lit, Party: Party{p.From, p.Name}, Call: p.Call}
 	// Who is being taken needs nobody else.
 	if p.State != parking.StateClaimed && !urgentAt(p).After(now) {
 		l.State = Blinking

@@ -38,17 +38,51 @@ type watch struct {
 	queued bool
 }
 
-// look is what is to be shown now; it can be compared.
+// look is what is to be shown now; it can be compared. Who is no rep any more is
+// shown nothing, also with the last word.
 func (w *watch) look() any {
+	_, known := w.srv.cfg.Accounts.Account(w.agent)
 	if w.kind == "message-summary" {
 		b, allowed := w.srv.cfg.Lamps.Box(w.agent, w.code)
-		if !allowed { // it was when the subscription began
+		if !allowed || !known { // it was when the subscription began
 			b = lamps.Box{Name: b.Name}
 		}
 		return b
 	}
+	if !known {
+		return view{Lamp: lamps.Lamp{State: lamps.Dark}}
+	}
 	l, _ := w.srv.cfg.Lamps.Lamp(w.code)
-	return l
+	v := view{Lamp: l}
+	v.ids, v.initiator = w.srv.place(l)
+	return v
+}
+
+// view is a lamp with the dialog that whoever watches it may take over, if that
+// is one of this node's.
+type view struct {
+	lamps.Lamp
+	ids       dialoginfo.IDs
+	initiator bool // the one watched has placed the call
+}
+
+// place finds the dialog behind a lamp. Of several phones that ring for one rep it
+// is always the same.
+func (s *Server) place(l lamps.Lamp) (found dialoginfo.IDs, initiator bool) {
+	if s.cfg.Places == nil || l.Call == "" {
+		return found, false
+	}
+	for _, p := range s.cfg.Places(l.Call, l.Agent) {
+		leg, ok := p.(*Leg)
+		if !ok {
+			continue
+		}
+		ids, inbound, ok := s.names.of(leg)
+		if ok && (found.CallID == "" || ids.CallID < found.CallID) {
+			found, initiator = ids, inbound && l.Agent != ""
+		}
+	}
+	return found, initiator
 }
 
 // accept answers a SUBSCRIBE with the life it is given.
@@ -158,8 +192,8 @@ func (w *watch) document(shown any) ([]byte, error) {
 	switch x := shown.(type) {
 	case lamps.Box:
 		return messagesummary.Text("sip:"+escapeUser(x.Name)+"@"+host, x.New, x.Heard), nil
-	case lamps.Lamp:
-		d := dialoginfo.Document{Version: w.version, Entity: w.entity, Dialog: dialoginfo.Dialog{ID: w.code, State: dialoginfo.Terminated}}
+	case view:
+		d := dialoginfo.Document{Version: w.version, Entity: w.entity, Dialog: dialoginfo.Dialog{ID: w.code, State: dialoginfo.Terminated, IDs: x.ids, Initiator: x.initiator}}
 		switch x.State {
 		case lamps.Lit:
 			d.Dialog.State = dialoginfo.Confirmed

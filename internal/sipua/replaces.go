@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/emiago/sipgo/sip"
+
+	"github.com/callyard/callyard/internal/sipua/dialoginfo"
 )
 
 // replaces names a dialog of ours whose place something else is to take (RFC
@@ -102,6 +104,7 @@ func (s *Server) pickUp(req *sip.Request, tx *serverTx, l *Leg) bool {
 type names struct {
 	mu    sync.Mutex
 	byTag map[string]name // by our tag
+	tags  map[*Leg]string // ours, of those that have not ended
 }
 
 // name is a dialog as of the last change that matters here.
@@ -117,7 +120,7 @@ type name struct {
 // transaction may last (RFC 3261, 64·T1).
 const remembered = 32 * time.Second
 
-func newNames() *names { return &names{byTag: map[string]name{}} }
+func newNames() *names { return &names{byTag: map[string]name{}, tags: map[*Leg]string{}} }
 
 // named notes who the leg's peer is and how far its call has come. Lane only.
 func (l *Leg) named() {
@@ -127,8 +130,32 @@ func (l *Leg) named() {
 	}
 	g := l.srv.names
 	g.mu.Lock()
-	defer g.mu.Unlock()
 	g.byTag[l.dialog.LocalTag] = n
+	if n.leg == nil {
+		delete(g.tags, l)
+	} else {
+		g.tags[l] = l.dialog.LocalTag
+	}
+	g.mu.Unlock()
+	if l.agent != "" && !l.inbound {
+		l.srv.watches.soon() // a lamp may name it now; the ledger knows nothing of 180s
+	}
+}
+
+// of names a leg's dialog for a Replaces from the side of the party that is
+// watched (RFC 4235 §4.1.2): local is that party's tag, remote ours. Who picks up
+// sends the INVITE to the remote side, whose own tag is the to-tag (RFC 3891 §3);
+// so it comes to us with what find looks for. ok is false while there is no
+// dialog, or one that could not be replaced.
+func (g *names) of(l *Leg) (ids dialoginfo.IDs, inbound, ok bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	tag, known := g.tags[l]
+	n := g.byTag[tag]
+	if !known || n.remote == "" || n.state < accepted && n.inbound {
+		return ids, false, false
+	}
+	return dialoginfo.IDs{CallID: n.callID, LocalTag: n.remote, RemoteTag: tag}, n.inbound, true
 }
 
 // find is the leg that a Replaces means, or the status that says why there is none.

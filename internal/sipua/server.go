@@ -39,6 +39,11 @@ type Config struct {
 	// its own.
 	Codecs []string
 	Lamps  Lamps // nil: there is nothing to subscribe to
+	// Watches bounds the subscriptions of this node; 10,000 unless set.
+	Watches int
+	// Places are the legs of a live call whose place a rep may take: an agent's,
+	// or for "" its parked caller's. It must not block. nil: lamps name no dialogs.
+	Places func(id call.ID, agent string) []callctl.Leg
 	// Trunks is read for every call, so a change counts from the next one on.
 	Trunks func() []routing.Trunk
 	// OpenMedia opens a port for a leg whose peer is told to send to an address.
@@ -168,7 +173,7 @@ func New(cfg Config) *Server {
 	s.names = newNames()
 	s.auth = newAuthenticator(cfg)
 	s.registrar = newRegistrar(cfg, s.stats)
-	s.watches = newWatches(cfg.Now, s.lanes)
+	s.watches = newWatches(cfg.Now, s.lanes, cfg.Watches)
 	s.sources = newBuckets[ipKey](cfg.PacketsPerS, 4*cfg.PacketsPerS, cfg.Now)
 	s.invites = newBuckets[struct{}](cfg.InvitesPerS, 2*cfg.InvitesPerS, cfg.Now)
 	s.carriers = newCarriers(s)
@@ -290,6 +295,15 @@ func (s *Server) Stop() {
 // LampsChanged has all subscriptions looked at: who watches what has changed is
 // told. It never blocks.
 func (s *Server) LampsChanged() { s.watches.changed() }
+
+// AccountsChanged ends the subscriptions of reps who are no more.
+func (s *Server) AccountsChanged() {
+	for _, w := range s.watches.all() {
+		if _, ok := s.cfg.Accounts.Account(w.agent); !ok {
+			s.lanes.do(w.dialog.CallID, func() { w.end("rejected") }) // RFC 6665 §4.1.3: not to come back
+		}
+	}
+}
 
 // Watched says whether anybody subscribes to anything.
 func (s *Server) Watched() bool { return s.watches.len() > 0 }

@@ -32,7 +32,7 @@ var packages = map[string]string{
 const (
 	longestWatch   = time.Hour // also what one is given that asks for nothing
 	watchesOfAgent = 200       // a phone with three side cars has 120 keys
-	watchesInAll   = 10000
+	watchesInAll   = 10000     // unless Config.Watches says otherwise
 )
 
 func allowEvents() sip.Header {

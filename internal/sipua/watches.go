@@ -1,6 +1,7 @@
 package sipua
 
 import (
+	"cmp"
 	"sync"
 	"time"
 
@@ -19,20 +20,22 @@ const (
 type watches struct {
 	now   func() time.Time
 	lanes *lanes
+	limit int           // of them
 	wake  chan struct{} // capacity 1
 
 	mu     sync.Mutex
 	tags   map[string]*watch // by our tag
 	agents map[string]int    // how many each rep has
 	stale  bool              // what is shown may have changed
+	due    bool              // it will be looked at soon
 	queue  []*watch          // those to be told, first come first served
 	tokens float64
 	filled time.Time
 	empty  chan struct{} // closed when there are none, if somebody waits
 }
 
-func newWatches(now func() time.Time, l *lanes) *watches {
-	return &watches{now: now, lanes: l, wake: make(chan struct{}, 1), tags: map[string]*watch{}, agents: map[string]int{}, tokens: notifyRate, filled: now()}
+func newWatches(now func() time.Time, l *lanes, limit int) *watches {
+	return &watches{limit: cmp.Or(limit, watchesInAll), now: now, lanes: l, wake: make(chan struct{}, 1), tags: map[string]*watch{}, agents: map[string]int{}, tokens: notifyRate, filled: now()}
 }
 
 // add takes a subscription in, or says how it is refused.
@@ -40,7 +43,7 @@ func (g *watches) add(w *watch) (code int, reason string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	switch {
-	case len(g.tags) >= watchesInAll:
+	case len(g.tags) >= g.limit:
 		return 503, ""
 	case g.agents[w.agent] >= watchesOfAgent:
 		return 403, "Too Many Subscriptions"
@@ -123,6 +126,23 @@ func (g *watches) changed() {
 	g.stale = true
 	g.mu.Unlock()
 	g.poke()
+}
+
+// soon is changed for what may come in bursts: a storm of ringing phones is one
+// look at all lamps in a while.
+func (g *watches) soon() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.due || len(g.tags) == 0 {
+		return
+	}
+	g.due = true
+	time.AfterFunc(notifyGap/2, func() {
+		g.mu.Lock()
+		g.due = false
+		g.mu.Unlock()
+		g.changed()
+	})
 }
 
 func (g *watches) poke() {

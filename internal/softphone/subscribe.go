@@ -32,6 +32,8 @@ type Notice struct {
 	State        string // "terminated", "early", "confirmed"; of several dialogs the last
 	Display      string // of the remote identity
 	Remote       string // its URI
+	Direction    string
+	Replaces     string // a Replaces header for the INVITE that takes the call over; "" if it names no dialog
 	Body         string
 	At           time.Time
 }
@@ -42,8 +44,12 @@ type dialogInfo struct {
 	Version int      `xml:"version,attr"`
 	State   string   `xml:"state,attr"`
 	Dialogs []struct {
-		State  string `xml:"state"`
-		Remote struct {
+		CallID    string `xml:"call-id,attr"`
+		LocalTag  string `xml:"local-tag,attr"`
+		RemoteTag string `xml:"remote-tag,attr"`
+		Direction string `xml:"direction,attr"`
+		State     string `xml:"state"`
+		Remote    struct {
 			Identity struct {
 				Display string `xml:"display,attr"`
 				URI     string `xml:",chardata"`
@@ -143,6 +149,11 @@ func (s *Subscription) notified(m *Message) {
 		}
 		n.Version, n.Full = d.Version, d.State == "full"
 		for _, g := range d.Dialogs {
+			if n.Direction = g.Direction; g.CallID != "" {
+				// The INVITE goes to who is remote to the party watched (RFC 4235
+				// §4.1.2), and the to-tag is that of who gets it (RFC 3891 §3).
+				n.Replaces = fmt.Sprintf("%s;to-tag=%s;from-tag=%s", g.CallID, g.RemoteTag, g.LocalTag)
+			}
 			n.State, n.Display, n.Remote = strings.TrimSpace(g.State), g.Remote.Identity.Display, strings.TrimSpace(g.Remote.Identity.URI)
 		}
 	}

@@ -18,6 +18,7 @@ type lamp struct {
 	t       *testing.T
 	code    string
 	version int // of the next notice
+	last    string
 }
 
 // lamp subscribes a phone to a lamp, which must be dark.
@@ -32,18 +33,34 @@ func (h *hub) lamp(p *softphone.Phone, code string) *lamp {
 	return l
 }
 
-// shows waits for the next notice, which must be that, and the next version.
+// shows waits for the lamp to look so; each notice must be of the next version. What
+// it showed before may be told again with more to it: a dialog to be taken over.
 func (l *lamp) shows(state string) softphone.Notice {
 	l.t.Helper()
-	n, err := l.Next(within(l.t, 10*time.Second))
-	if err != nil {
-		l.t.Fatalf("lamp %s should be %s: %v", l.code, state, err)
+	for {
+		n, err := l.Next(within(l.t, 10*time.Second))
+		if err != nil {
+			l.t.Fatalf("lamp %s should be %s: %v", l.code, state, err)
+		}
+		if n.Version != l.version || !n.Full || n.State != state && n.State != l.last {
+			l.t.Fatalf("lamp %s, want %s of version %d:\n%s", l.code, state, l.version, n.Body)
+		}
+		l.version++
+		if n.State == state {
+			l.last = state
+			return n
+		}
 	}
-	if n.State != state || n.Version != l.version || !n.Full {
-		l.t.Fatalf("lamp %s, want %s of version %d:\n%s", l.code, state, l.version, n.Body)
+}
+
+// names waits for the dialog to be taken over, and returns the Replaces for it.
+func (l *lamp) names(state string) string {
+	l.t.Helper()
+	n := l.shows(state)
+	for n.Replaces == "" {
+		n = l.shows(state)
 	}
-	l.version++
-	return n
+	return n.Replaces
 }
 
 // The lamp of a slot: dark; lit when a call is parked, with the caller's number;

@@ -36,6 +36,8 @@ type Dialog struct {
 	// IDs are those of the SIP dialog, for an INVITE with Replaces; the zero value
 	// when the call is to be had by dialling the entity.
 	IDs IDs
+	// Initiator: whoever is watched has placed the call.
+	Initiator bool
 	// Remote is who is at the other end; "" URI: nobody, or not to be shown.
 	Remote Identity
 }
@@ -85,6 +87,9 @@ func (d Document) XML() ([]byte, error) {
 		g := &out.Dialog
 		// Phones blink for a call that comes in, not for one that goes out.
 		g.Direction = "recipient"
+		if d.Dialog.Initiator {
+			g.Direction = "initiator"
+		}
 		g.CallID, g.LocalTag, g.RemoteTag = d.Dialog.IDs.CallID, d.Dialog.IDs.LocalTag, d.Dialog.IDs.RemoteTag
 		g.Local = &party{identity{"", d.Entity}, target{d.Entity}}
 		if r := d.Dialog.Remote; r.URI != "" {
