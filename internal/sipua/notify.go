@@ -1,6 +1,7 @@
 package sipua
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -155,11 +156,31 @@ func (w *watch) send(state string) {
 	w.version++
 	seq := w.dialog.LocalSeq
 	w.srv.stats.notifies.Add(1)
-	_, err = w.srv.tx.send(req, func(res *sip.Response, err error) { w.answered(seq, res, err) })
-	if err != nil {
-		w.answered(seq, nil, err)
+	done := false
+	answered := func(res *sip.Response, err error) {
+		if !done {
+			done = err != nil || res.StatusCode >= 200
+			w.answered(seq, res, err)
+		}
 	}
+	tx, err := w.srv.tx.send(req, answered)
+	if err != nil {
+		answered(nil, err)
+		return
+	}
+	// Timer F of RFC 3261 §17.1.2.2, as the rest of this package counts it.
+	time.AfterFunc(w.srv.timers.GiveUp, func() {
+		w.srv.lanes.do(w.dialog.CallID, func() {
+			if !done {
+				answered(nil, errNoAnswer)
+				tx.Terminate()
+			}
+		})
+	})
 }
+
+// errNoAnswer: a phone has not answered a NOTIFY; most likely it is gone.
+var errNoAnswer = errors.New("no answer to a NOTIFY")
 
 // answered hears what the phone says to a NOTIFY. One that refuses it, or is gone,
 // has no subscription any more (RFC 6665 §4.2.2); it will make a new one.

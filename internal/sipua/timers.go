@@ -7,7 +7,7 @@ import "time"
 type Timers struct {
 	T1      time.Duration // 500 ms
 	T2      time.Duration // 4 s
-	GiveUp  time.Duration // 64·T1: no ACK, no PRACK, no answer to a CANCEL
+	GiveUp  time.Duration // 64·T1: no ACK, no PRACK, no answer to a CANCEL or a NOTIFY
 	Refresh time.Duration // 1 min: a provisional response again (RFC 3261 §13.3.1.1)
 	MinSE   time.Duration // 90 s: the shortest session interval taken (RFC 4028 §4)
 	Session time.Duration // 30 min: the session interval asked for (RFC 4028 §7.1)
