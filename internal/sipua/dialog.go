@@ -64,9 +64,13 @@ func (d *Dialog) asUAS(req *sip.Request, tag string, flow Flow) {
 	}
 }
 
-// asUAC fills in what an answer to our INVITE says (RFC 3261 §12.1.2).
+// asUAC fills in what an answer to our INVITE says (RFC 3261 §12.1.2). With
+// another tag it is another dialog, whose peer has sent nothing in it yet.
 func (d *Dialog) asUAC(res *sip.Response) {
-	d.RemoteTag, _ = res.To().Params.Get("tag")
+	tag, _ := res.To().Params.Get("tag")
+	if tag != d.RemoteTag {
+		d.RemoteTag, d.RemoteSeq = tag, 0
+	}
 	d.Routes = nil
 	rr := res.GetHeaders("record-route")
 	for _, h := range slices.Backward(rr) {

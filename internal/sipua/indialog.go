@@ -15,7 +15,10 @@ import (
 func (l *Leg) receive(req *sip.Request, tx *serverTx) {
 	if l.state == over {
 		if req.Method == sip.BYE {
-			tx.status(200) // it crossed ours
+			tx.status(200) // it crossed ours, or spares us the one that waits for the ACK
+			l.stopRepeat()
+			l.byeLater = nil
+			l.forget()
 			return
 		}
 		tx.status(481)
@@ -54,6 +57,9 @@ func (l *Leg) byed(tx *serverTx) {
 	if l.inbound && l.state < accepted {
 		// RFC 3261 §15.1.2: an INVITE still unanswered ends with 487.
 		_ = l.in.respond(l.response(487))
+	}
+	if !l.inbound && l.state < accepted {
+		l.cancel(call.Normal, "") // RFC 3261 §15: not theirs to send; their final response may never come
 	}
 	l.end(callctl.LegEnded{Leg: l, Cause: call.Normal, Remote: true})
 }

@@ -110,7 +110,7 @@ func (g *legs) byTag(tag string) *Leg {
 // §12.2.2). Must be called in the lane of the request's Call-ID.
 func (g *legs) find(req *sip.Request, tag string) *Leg {
 	l := g.byTag(tag)
-	if l == nil || l.dialog.CallID != req.CallID().Value() {
+	if l == nil || l.key != req.CallID().Value() { // its dialog is not ours to read in another lane
 		return nil
 	}
 	if from, _ := req.From().Params.Get("tag"); from != l.dialog.RemoteTag && !l.turnTo(from) {

@@ -131,6 +131,7 @@ func (l *Leg) proposalAnswered(c *proposal, res *sip.Response, err error) {
 		// Whatever has become of us: a 2xx is acknowledged (RFC 3261 §13.2.2.4).
 		tag, _ := res.To().Params.Get("tag")
 		again := l.acks[ackKey(tag, c.seq)] != nil
+		l.dialog.refresh(&res.MessageData) // before the ACK, which goes there (RFC 3261 §12.2.1.2)
 		l.ackFor(&l.dialog, tag, c.seq)
 		if again {
 			return

@@ -151,8 +151,8 @@ func (l *Leg) taken(res *sip.Response) {
 	l.giveUp.stop()
 	if l.state == confirmed || l.state == over {
 		other := l.dialog
-		if f := l.forks[tag]; f != nil {
-			other = f.dialog
+		if f := l.forks[tag]; f != nil && tag != l.dialog.RemoteTag {
+			other = f.dialog // of the leg's own the fork holds an old state
 		}
 		other.InviteSeq = res.CSeq().SeqNo
 		other.asUAC(res)
