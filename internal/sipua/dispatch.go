@@ -17,8 +17,10 @@ const causeShutdown = call.Shutdown
 // REGISTER beyond the rate gets 503 without a transaction. Called in the
 // socket's reader.
 func (s *Server) admit(req *sip.Request, over sip.Connection) bool {
-	if to := req.To(); to != nil && to.Params.Has("tag") {
-		return true // a call that is up
+	if to := req.To(); to != nil && req.Method != sip.REGISTER {
+		if tag, ok := to.Params.Get("tag"); ok {
+			return s.inDialog(req, tag, over)
+		}
 	}
 	switch req.Method {
 	case sip.INVITE:
@@ -38,6 +40,24 @@ func (s *Server) admit(req *sip.Request, over sip.Connection) bool {
 		res.AppendHeader(retryAfter(2, 10))
 		_ = s.tx.reply(over, res)
 	}
+	return false
+}
+
+// inDialog lets requests of our dialogs in. Of any other it answers without a
+// transaction, which would be kept for half a minute: such requests cost nothing
+// to invent and come in no number that could be called too many.
+func (s *Server) inDialog(req *sip.Request, tag string, over sip.Connection) bool {
+	switch {
+	case s.legs.byTag(tag) != nil || s.watches.has(tag), req.Method == sip.CANCEL:
+		return true
+	case req.Method == sip.ACK || screen(req) != nil:
+		return false
+	}
+	res := newResponse(req, 481, "", tag)
+	if req.Method == sip.OPTIONS {
+		res.AppendHeader(allowHeader())
+	}
+	_ = s.tx.reply(over, res)
 	return false
 }
 

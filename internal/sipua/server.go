@@ -122,6 +122,7 @@ type Server struct {
 	upgrades  *buckets[ipKey]    // WebSocket connections being made
 	carriers  *carriers
 	refusals  *buckets[struct{}] // how many refusals are logged
+	strays    *buckets[struct{}] // answers nobody waits for that are ended
 	web       atomic.Pointer[listener]
 	sick      atomic.Pointer[error] // see Health
 	signs     *signs
@@ -178,6 +179,7 @@ func New(cfg Config) *Server {
 	s.invites = newBuckets[struct{}](cfg.InvitesPerS, 2*cfg.InvitesPerS, cfg.Now)
 	s.carriers = newCarriers(s)
 	s.refusals = newBuckets[struct{}](1, 10, cfg.Now)
+	s.strays = newBuckets[struct{}](20, 50, cfg.Now)
 	s.signs = newSigns()
 	s.others = newBuckets[struct{}](cfg.RequestsPerS, 2*cfg.RequestsPerS, cfg.Now)
 	s.upgrades = newBuckets[ipKey](50, 300, cfg.Now)

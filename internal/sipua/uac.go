@@ -277,6 +277,9 @@ func (s *Server) endStray(res *sip.Response) {
 	if iface == nil || via.Host != iface.host || via.Port != iface.port {
 		return
 	}
+	if !s.strays.take(struct{}{}) {
+		return // whoever means it repeats it; for each, a BYE is repeated to an address that may be forged
+	}
 	s.stats.strays.Add(1)
 	d := Dialog{
 		CallID: res.CallID().Value(), LocalURI: address("", &res.From().Address), RemoteURI: address("", &res.To().Address),

@@ -83,6 +83,13 @@ func (g *watches) find(req *sip.Request, tag string) *watch {
 	return w
 }
 
+// has says whether a tag of ours is a subscription's.
+func (g *watches) has(tag string) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.tags[tag] != nil
+}
+
 func (g *watches) all() []*watch {
 	g.mu.Lock()
 	defer g.mu.Unlock()
