@@ -76,9 +76,23 @@ func parkStatus(err error) (int, string) {
 	return 500, "Not parked"
 }
 
+// mostTransfers bounds how many targets ring for one call: each may be a call
+// through a trunk, and a phone can ask without end.
+const mostTransfers = 3
+
 // transfer rings the target while the two still talk; when it answers, the rep
 // who asked is let go (RFC 3515, blind).
 func (c *Call) transfer(from *talk, ev LegReferred, agents []string, numbers []call.Number) {
+	under := 0
+	for r := range c.rounds {
+		if r.handOver != nil {
+			under++
+		}
+	}
+	if under >= mostTransfers {
+		ev.Result(491, "")
+		return
+	}
 	if from.bounce != nil {
 		c.spend() // a recalled parker who sends the call on has taken it
 	}
@@ -94,6 +108,7 @@ func (c *Call) transfer(from *talk, ev LegReferred, agents []string, numbers []c
 	r.handOver = func() {
 		ev.Result(200, "OK")
 		if c.talk == from {
+			c.facing(ev.Leg) // the other may have acted since
 			c.letGo().Hangup(call.Normal, "")
 		}
 	}

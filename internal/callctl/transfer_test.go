@@ -172,4 +172,35 @@ func TestTransfer(t *testing.T) {
 			r.is("bea", cause, call.Cancelled)
 		})
 	})
+	t.Run("asked by a rep whose colleague means to send them on too: who asked is let go", func(t *testing.T) {
+		story(t, func(r *rig) {
+			ann, bea, _ := r.callsOut("bea")
+			r.phone.has("carl", answersAfter(3*time.Second))
+			ref := bea.refer("carl")
+			r.pass(time.Second)
+			ann.refer("zed")
+			r.pass(3 * time.Second)
+			r.is("told", ref.status(), 200)
+			r.is("bea's leg", bea.over(), true)
+			r.talking(ann, r.phone.calls("carl")[0])
+			ann.hangUp()
+		})
+	})
+	t.Run("not to everybody at once", func(t *testing.T) {
+		story(t, func(r *rig) {
+			p, rep, _ := r.talkingToAnn()
+			r.phone.has(outside, device{does: "never"})
+			var last *referral
+			for range 50 {
+				last = rep.refer(outside)
+			}
+			r.pass(time.Second)
+			r.is("told", last.status(), 491)
+			if n := len(r.phone.calls(outside)); n > 3 {
+				t.Errorf("%d calls go out", n)
+			}
+			r.talking(p, rep)
+			p.hangUp()
+		})
+	})
 }
