@@ -124,8 +124,15 @@ func TestHealth(t *testing.T) {
 	if err := h.Health(); err != nil {
 		t.Error(err)
 	}
-	t.Run("one that does not answer is named", func(t *testing.T) {
+	t.Run("a flood is no illness", func(t *testing.T) {
 		h := start(t, func(c *sipua.Config) { c.HealthEvery, c.RequestsPerS = 10*time.Millisecond, 0.001 })
+		until(t, func() bool { return h.Stats().Shed > 10 })
+		if err := h.Health(); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Run("one that does not answer is named", func(t *testing.T) {
+		h := start(t, func(c *sipua.Config) { c.HealthEvery, c.PacketsPerS = 10*time.Millisecond, 0.001 })
 		until(t, func() bool { return h.Health() != nil })
 		if err := h.Health(); !strings.Contains(err.Error(), "does not answer") {
 			t.Error(err)

@@ -105,7 +105,9 @@ func probe(ctx context.Context, l *listener) error {
 	if err != nil {
 		return fmt.Errorf("wait for the answer: %w", err)
 	}
-	if !bytes.HasPrefix(b[:n], []byte("SIP/2.0 200 ")) {
+	// 503 is an answer too: overload is no illness, and whoever sends a flood must
+	// not have us taken out of service.
+	if !bytes.HasPrefix(b[:n], []byte("SIP/2.0 200 ")) && !bytes.HasPrefix(b[:n], []byte("SIP/2.0 503 ")) {
 		line, _, _ := strings.Cut(string(b[:n]), "\r\n")
 		return fmt.Errorf("answered %q", line) //nolint:err113 // shown to operators
 	}

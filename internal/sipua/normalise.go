@@ -19,13 +19,12 @@ var compact = map[string]string{
 // long header names, parameter names in lower case and without spaces around
 // them (RFC 3261 §7.3.1).
 func normalise(m *sip.MessageData) {
-	for _, h := range m.Headers() {
+	hs := m.Headers()
+	for i, h := range hs {
 		if name := h.Name(); len(name) == 1 {
 			if long, ok := compact[strings.ToLower(name)]; ok {
-				m.RemoveHeader(name)
-				m.AppendHeader(sip.NewHeader(long, h.Value()))
-				normalise(m) // the list has moved
-				return
+				hs[i] = sip.NewHeader(long, h.Value()) // in place: a message may have ten thousand
+				continue
 			}
 		}
 		switch h := h.(type) {

@@ -133,7 +133,7 @@ func TestValidate(t *testing.T) {
 
 func TestNormalise(t *testing.T) {
 	raw := "REFER sip:c@d SIP/2.0\r\nv: SIP/2.0/UDP 192.0.2.1;BRANCH = z9hG4bKa;RPort\r\nf: <sip:a@b> ; TAG = 5\r\nt: \"x\" <sip:c@d>;Tag=6\r\ni: 1\r\n" +
-		"CSeq: 0009\r\n  REFER\r\nm: <sip:a@h>;Expires=5\r\nr: <sip:700@d>\r\nB: <sip:e@f>\r\nk: timer, REPLACES\r\no: refer\r\nx: 90\r\ns: subject\r\nu: dialog\r\nl: 0\r\n\r\n"
+		"CSeq: 0009\r\n  REFER\r\nm: <sip:a@h>;Expires=5\r\nr: <sip:700@d>\r\nB: <sip:e@f>\r\nk: timer\r\nSupported: REPLACES\r\no: refer\r\nx: 90\r\ns: subject\r\nu: dialog\r\nl: 0\r\n\r\n"
 	req := parse(t, raw)
 	if tag, _ := req.From().Params.Get("tag"); tag != "5" {
 		t.Errorf("From %v", req.From())
