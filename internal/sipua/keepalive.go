@@ -91,7 +91,7 @@ func (s *Server) keepAlive() {
 			if x.misses++; x.misses >= maxMisses {
 				s.stats.vanished.Add(1)
 				s.cfg.Log.Info("phone unregistered: it answers no more", slog.String("agent", d.Agent), slog.String("source", d.Source))
-				s.registrar.lost(d.Transport, d.Source)
+				s.wg.Go(func() { s.registrar.lost(d.Transport, d.Source) }) // the store may be slow
 				continue
 			}
 		}

@@ -98,7 +98,9 @@ func (r *registrar) expire() {
 	}
 	r.mu.Unlock()
 	for _, d := range gone {
-		r.drop(d)
+		if !r.drop(d) {
+			return // the store is away; there they run out by themselves
+		}
 	}
 }
 
@@ -166,16 +168,18 @@ func (r *registrar) set(agent string, ds []queues.Device) {
 
 // drop and keep write a registration through. A store that fails is logged: the
 // phone stays registered here and is stored with its next refresh.
-func (r *registrar) drop(d queues.Device) {
+func (r *registrar) drop(d queues.Device) (dropped bool) {
 	if r.cfg.Bindings == nil {
-		return
+		return true
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
 	defer cancel()
 	// Only as it was known here: the phone may have refreshed it in this moment.
 	if err := r.cfg.Bindings.DropDevice(ctx, d); err != nil {
 		r.cfg.Log.Warn("registration not removed from the store", "agent", d.Agent, "err", err)
+		return false
 	}
+	return true
 }
 
 func (r *registrar) keep(d queues.Device) {
