@@ -210,20 +210,18 @@ func (e *enrolment) registrars() ([]way, error) {
 
 // taken notes what a 200 says, and returns for how long.
 func (e *enrolment) taken(ws []way, w way, res *sip.Response, asked int) time.Duration {
-	granted := time.Duration(asked) * time.Second
-	if n, err := strconv.Atoi(header(&res.MessageData, "Expires")); err == nil && n > 0 {
-		granted = time.Duration(n) * time.Second
-	}
+	granted := lifeSpan(header(&res.MessageData, "Expires"), time.Duration(asked)*time.Second)
+	us := e.srv.local(Flow{Transport: transportOf(e.trunk), Remote: w.Addr.String()})
 	for _, h := range res.GetHeaders("contact") {
 		// Ours among those of other places that are registered as well (§10.2.4).
 		c, ok := h.(*sip.ContactHeader)
 		if !ok || userOf(&c.Address) != e.trunk.Username {
 			continue
 		}
-		if v, ok := c.Params.Get("expires"); ok {
-			if n, err := strconv.Atoi(v); err == nil && n > 0 {
-				granted = time.Duration(n) * time.Second
-			}
+		v, _ := c.Params.Get("expires")
+		granted = lifeSpan(v, granted)
+		if us != nil && strings.EqualFold(c.Address.Host, us.host) && c.Address.Port == us.port {
+			break // else a registrar has rewritten it, and any may be ours
 		}
 	}
 	var routes []string
@@ -248,6 +246,17 @@ func (e *enrolment) taken(ws []way, w way, res *sip.Response, asked int) time.Du
 		e.srv.cfg.Log.Info("registered with carrier", "trunk", e.trunk.Name, "registrar", w.Addr.String(), "for", granted)
 	}
 	return granted
+}
+
+// lifeSpan reads a number of seconds as a carrier grants it. One that means "for
+// ever" is cut: as a duration it is beyond all counting, and we would register
+// without a pause.
+func lifeSpan(s string, otherwise time.Duration) time.Duration {
+	n, err := strconv.ParseUint(strings.TrimSpace(s), 10, 64)
+	if err != nil || n == 0 {
+		return otherwise
+	}
+	return time.Duration(min(n, 7*86400)) * time.Second
 }
 
 // leave takes the registration out, if there is one.

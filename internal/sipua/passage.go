@@ -358,6 +358,7 @@ func (l *Leg) late(out *clientTx, res *sip.Response, cancelled *bool) {
 		if !*cancelled {
 			*cancelled = true
 			_, _ = l.srv.tx.send(cancelOf(out.req, nil), func(*sip.Response, error) {})
+			new(alarm).set(l, l.srv.timers.GiveUp, out.Terminate) // one that says nothing more is not waited for
 		}
 	case res.StatusCode < 300:
 		d := l.dialog
