@@ -33,7 +33,7 @@ create index calls_live on calls (node) where ended_at is null;
 
 create table call_events (
   id       bigint generated always as identity,
-  call_id  text not null references calls (id),
+  call_id  text not null,                  -- of calls: who notes has just updated its row, which is all that a reference would ask for
   seq      int  not null,
   at       timestamptz not null,
   type     text not null,
@@ -86,53 +86,38 @@ begin
 end
 $$;
 
--- note_all appends the facts of many calls, sorted by call, those of one call in
--- their order: one update and one insert per call. A node writes the facts of all
--- its calls together. A loop and not a join, because it is planned once for any
--- number of calls, and locks them in the order of their ids, as everybody does who
--- locks several.
-create function note_all(the_calls text[], happened timestamptz[], kinds text[], docs jsonb[]) returns void
+-- note_all appends the facts of many calls: of each call, in the order of their
+-- ids, how many there are and what note would keep of them in its row; of each fact
+-- the columns. A node writes the facts of all its calls together. The calls are
+-- updated in a loop and not by a join, because it is planned once for any number
+-- of them, and locks them in the order that everybody does who locks several.
+create function note_all(
+  ids text[], counts int[], answered timestamptz[], connected timestamptz[], who text[],
+  calls_of text[], happened timestamptz[], kinds text[], legs text[], parks text[], lots text[], slots text[], queues text[],
+  actors jsonb[], ages bigint[], flows text[], versions int[], nodes text[], causes text[], details jsonb[]) returns void
 language plpgsql as $$
 declare
-  i int := 1;
-  j int;
-  n int := cardinality(the_calls);
+  seqs int[] := '{}'; -- of each fact; null when its call is not known
   base int;
-  answered timestamptz;
-  connected timestamptz;
-  who text;
+  n int := 0;
 begin
-  while i <= n loop
-    j := i - 1;
-    answered := null; connected := null; who := null;
-    while j < n and the_calls[j + 1] = the_calls[i] loop
-      j := j + 1;
-      if answered is null and kinds[j] in ('call.answered', 'call.connected') then
-        answered := happened[j];
-      end if;
-      if connected is null and kinds[j] = 'call.connected' then
-        connected := happened[j];
-        who := coalesce(docs[j]->'actor'->>'user', '');
-      end if;
-    end loop;
+  for i in 1 .. cardinality(ids) loop
     update calls set
-      last_seq = last_seq + (j - i + 1),
-      answered_at = coalesce(answered_at, answered),
-      connected_at = coalesce(connected_at, connected),
-      answered_by = case when connected_at is null and connected is not null then who else answered_by end
-    where id = the_calls[i]
-    returning last_seq - (j - i + 1) into base;
-    if found then
-      insert into call_events (call_id, seq, at, type, leg, park, lot, slot, queue, actor, age_ms, flow, version, node, cause, data)
-      select the_calls[i], base + f.n, f.at, f.kind,
-        coalesce(f.e->>'leg', ''), coalesce(f.e->>'park', ''), coalesce(f.e->>'lot', ''), coalesce(f.e->>'slot', ''),
-        coalesce(f.e->>'queue', ''), coalesce(f.e->'actor', '{}'), coalesce((f.e->>'age_ms')::bigint, 0),
-        coalesce(f.e->>'flow', ''), coalesce((f.e->>'version')::int, 0), coalesce(f.e->>'node', ''),
-        coalesce(f.e->>'cause', ''), coalesce(f.e->'data', '{}')
-      from unnest(happened[i:j], kinds[i:j], docs[i:j]) with ordinality as f (at, kind, e, n);
-    end if;
-    i := j + 1;
+      last_seq = last_seq + counts[i],
+      answered_at = coalesce(answered_at, answered[i]),
+      connected_at = coalesce(connected_at, connected[i]),
+      answered_by = case when connected_at is null and connected[i] is not null then who[i] else answered_by end
+    where id = ids[i]
+    returning last_seq - counts[i] into base;
+    for k in 1 .. counts[i] loop
+      n := n + 1;
+      seqs[n] := base + k;
+    end loop;
   end loop;
+  insert into call_events (call_id, seq, at, type, leg, park, lot, slot, queue, actor, age_ms, flow, version, node, cause, data)
+  select f.* from unnest(calls_of, seqs, happened, kinds, legs, parks, lots, slots, queues, actors, ages, flows, versions, nodes, causes, details)
+    as f (call_id, seq, at, type, leg, park, lot, slot, queue, actor, age_ms, flow, version, node, cause, data)
+  where f.seq is not null;
 end
 $$;
 

@@ -26,8 +26,8 @@ const (
 		select exists (select 1 from ended), exists (select 1 from calls where id = $1)`
 )
 
-// sheet writes lines in one transaction of four round trips, however many there
-// are. A line about a call that is not known gets ErrNoCall and holds up no other.
+// sheet writes lines in one transaction, however many there are: of one round
+// trip unless calls end. A line about a call that is not known gets ErrNoCall and holds up no other.
 func (b *Book) sheet(ctx context.Context, lines []*line) error {
 	return b.db.In(ctx, func(tx *pg.Tx) error {
 		if err := b.rows(ctx, tx, lines); err != nil {
@@ -44,9 +44,7 @@ func (b *Book) sheet(ctx context.Context, lines []*line) error {
 				acts = append(acts, *l.end.Activity)
 			}
 		}
-		if err := tx.Note(ctx, facts...); err != nil {
-			return err
-		}
+		tx.Note(facts...)
 		if len(acts) == 0 {
 			return nil
 		}
@@ -62,7 +60,7 @@ func (b *Book) rows(ctx context.Context, tx *pg.Tx, lines []*line) error {
 	var batch pgx.Batch
 	for _, l := range lines {
 		if o := l.open; o != nil {
-			batch.Queue(beginCall, o.ID, o.Node, o.Trunk, o.Agent, o.From.Number, o.From.Name, o.To, o.Flow, o.Version, o.At)
+			tx.Later(beginCall, o.ID, o.Node, o.Trunk, o.Agent, o.From.Number, o.From.Name, o.To, o.Flow, o.Version, o.At)
 		}
 		if c := l.end; c != nil {
 			batch.Queue(endCall, c.ID, c.At, c.Cause, c.Outcome, known(c.AnsweredAt), known(c.ConnectedAt), c.AnsweredBy, c.Talked.Milliseconds(), l.run, legsOf(c.Heard))
@@ -82,11 +80,6 @@ func (b *Book) rows(ctx context.Context, tx *pg.Tx, lines []*line) error {
 
 // read takes what came of the line's row.
 func (l *line) read(res pgx.BatchResults) error {
-	if l.open != nil {
-		if _, err := res.Exec(); err != nil {
-			return err
-		}
-	}
 	if l.end == nil {
 		return nil
 	}

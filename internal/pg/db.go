@@ -5,7 +5,6 @@ package pg
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -19,7 +18,6 @@ import (
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 	"github.com/riverqueue/river/rivertype"
 
-	"github.com/callyard/callyard/internal/call"
 	"github.com/callyard/callyard/internal/job"
 )
 
@@ -70,79 +68,32 @@ func (db *DB) Close() {
 	db.Pool.Close()
 }
 
-// In runs f in one transaction. What f notes and enqueues is written with it or
-// not at all; listeners are told after the commit.
+// In runs f in one transaction. What f notes, puts off and enqueues is written
+// with it or not at all; listeners are told after the commit.
 func (db *DB) In(ctx context.Context, f func(*Tx) error) error {
-	noted := false
-	err := pgx.BeginFunc(ctx, db.Pool, func(tx pgx.Tx) error {
-		t := &Tx{Tx: tx, db: db}
-		err := f(t)
-		noted = t.noted
+	conn, err := db.Pool.Acquire(ctx)
+	if err != nil {
 		return err
-	})
-	if err == nil && noted {
+	}
+	defer conn.Release()
+	way := depart(conn.Conn())
+	defer way.rollback(ctx) // does nothing after the commit
+	tx := &Tx{Tx: way, db: db, way: way}
+	if err := f(tx); err != nil {
+		return err
+	}
+	if err := tx.commit(ctx); err != nil {
+		return err
+	}
+	if len(tx.facts) > 0 {
 		db.Announce()
 	}
-	return err
+	return nil
 }
 
 // Announce tells the listeners on all nodes that the ledger has grown. In does
 // it by itself; it is for stores that note in a single statement without In.
 func (db *DB) Announce() { db.announcer.poke() }
-
-// Tx is a transaction that can also write to the ledger and enqueue jobs.
-type Tx struct {
-	pgx.Tx
-	db    *DB
-	noted bool
-}
-
-// Note appends facts to the ledgers of their calls, in one statement. Age, Seq
-// and ID are stored by it; a fact about an unknown call is dropped. The calls are
-// locked until the transaction ends: one that notes facts of several calls does
-// it in one Note, which takes them in the same order as every other.
-func (tx *Tx) Note(ctx context.Context, events ...call.Event) error {
-	n := len(events)
-	if n == 0 {
-		return nil
-	}
-	events = slices.Clone(events)
-	slices.SortStableFunc(events, func(a, b call.Event) int { return strings.Compare(string(a.Call), string(b.Call)) })
-	calls, kinds := make([]string, n), make([]string, n)
-	at, docs := make([]time.Time, n), make([][]byte, n)
-	for i, e := range events {
-		doc, err := EventJSON(e)
-		if err != nil {
-			return err
-		}
-		calls[i], at[i], kinds[i], docs[i] = string(e.Call), e.At, string(e.Type), doc
-	}
-	var err error
-	if n == 1 {
-		_, err = tx.Exec(ctx, `select note($1, $2, $3, $4)`, calls[0], at[0], kinds[0], docs[0])
-	} else {
-		_, err = tx.Exec(ctx, `select note_all($1, $2, $3, $4)`, calls, at, kinds, docs)
-	}
-	if err != nil {
-		return fmt.Errorf("note %s of %s: %w", events[0].Type, events[0].Call, err)
-	}
-	tx.noted = true
-	return nil
-}
-
-// EventJSON is the fourth argument of the SQL function note: everything of an
-// event but its call, time and type.
-func EventJSON(e call.Event) ([]byte, error) {
-	doc := struct {
-		call.Event
-		AgeMS int64 `json:"age_ms,omitempty"`
-	}{e, e.Age.Milliseconds()}
-	b, err := json.Marshal(doc)
-	if err != nil {
-		return nil, fmt.Errorf("event %s: %w", e.Type, err)
-	}
-	return b, nil
-}
 
 // Enqueue inserts jobs, those that need not be unique in one statement, and
 // returns their ids in the same order.

@@ -34,7 +34,7 @@ func (s *Store) StepResult(ctx context.Context, id string, n int, result string,
 	if err != nil {
 		return err
 	}
-	err = s.db.In(ctx, func(tx *pg.Tx) error { return tx.Note(ctx, p.StepResultFact(n, result, data, at)) })
+	err = s.db.In(ctx, func(tx *pg.Tx) error { tx.Note(p.StepResultFact(n, result, data, at)); return nil })
 	if err != nil {
 		return fmt.Errorf("result of step %d of park %s: %w", n, id, err)
 	}

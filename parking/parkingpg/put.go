@@ -69,7 +69,7 @@ func (s *Store) Put(ctx context.Context, p parking.Park) (parking.Park, error) {
 	if refusal == nil {
 		return parking.Park{}, fmt.Errorf("park call %s in %s: %w", p.Call, p.Lot, err)
 	}
-	err = s.db.In(ctx, func(tx *pg.Tx) error { return tx.Note(ctx, p.RefusedFact(refusal)) })
+	err = s.db.In(ctx, func(tx *pg.Tx) error { tx.Note(p.RefusedFact(refusal)); return nil })
 	if err != nil {
 		return parking.Park{}, fmt.Errorf("%w; not noted: %w", refusal, err)
 	}

@@ -45,7 +45,8 @@ func (s *Store) Reserve(ctx context.Context, r parking.Reservation) (parking.Res
 		if _, err := tx.Exec(ctx, `update slots set held = $3, held_until = $4, held_doc = $5 where lot = $1 and slot = $2`, r.Lot, r.Slot, r.ID, r.Until, r); err != nil {
 			return err
 		}
-		return tx.Note(ctx, r.MadeFact())
+		tx.Note(r.MadeFact())
+		return nil
 	})
 	if err != nil {
 		return parking.Reservation{}, fmt.Errorf("reserve a slot of lot %s: %w", r.Lot, err)
@@ -85,7 +86,8 @@ func (s *Store) Unreserve(ctx context.Context, id, why string, at time.Time) err
 		if err != nil {
 			return err
 		}
-		return tx.Note(ctx, r.LapsedFact(why, at))
+		tx.Note(r.LapsedFact(why, at))
+		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("give up reservation %s: %w", id, err)

@@ -98,10 +98,9 @@ func (s *Store) change(ctx context.Context, id string, f func(tx *pg.Tx, p parki
 		if p, ok, events, err = f(tx, was); err != nil || !ok {
 			return err
 		}
-		if err := tx.Note(ctx, events...); err != nil {
-			return err
-		}
-		return write(ctx, tx, p)
+		tx.Note(events...)
+		write(tx, p)
+		return nil
 	})
 	var np *parking.NotParkedError
 	switch {
@@ -114,11 +113,10 @@ func (s *Store) change(ctx context.Context, id string, f func(tx *pg.Tx, p parki
 }
 
 // write stores what may change in a live park. Its job is written by expect.
-func write(ctx context.Context, tx *pg.Tx, p parking.Park) error {
-	_, err := tx.Exec(ctx, `update parks set node = $2, state = $3, next = $4, next_at = $5,
+func write(tx *pg.Tx, p parking.Park) {
+	tx.Later(`update parks set node = $2, state = $3, next = $4, next_at = $5,
 		claimed_by = $6, claimed_at = $7, claim_until = $8 where id = $1`,
 		p.ID, string(p.Node), string(p.State), p.Next, p.NextAt, p.ClaimedBy, when(p.ClaimedAt), when(p.ClaimUntil))
-	return err
 }
 
 // expect enqueues the park's next step in place of the one before.

@@ -3,6 +3,7 @@ package queuespg
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -30,8 +31,10 @@ func scanAgent(row pgx.CollectableRow) (queues.Agent, error) {
 }
 
 // lockAgents locks and reads agents, in the order of their names.
+var lockAgents = `select ` + agentColumns("now()") + ` from agents a where name = any($1) order by name for no key update of a`
+
 func (c *change) lockAgents(ctx context.Context, names ...string) ([]queues.Agent, error) {
-	rows, _ := c.Query(ctx, `select `+agentColumns("now()")+` from agents a where name = any($1) order by name for no key update of a`, names)
+	rows, _ := c.Query(ctx, lockAgents, names)
 	return pgx.CollectRows(rows, scanAgent)
 }
 
@@ -46,17 +49,35 @@ func (c *change) lockAgent(ctx context.Context, name string) (queues.Agent, erro
 	return all[0], nil
 }
 
-// writeAgents stores what changes in the life of agents.
-func (c *change) writeAgents(ctx context.Context, agents ...queues.Agent) error {
-	if len(agents) == 0 {
-		return nil
+// lockWithQueues locks an agent, and reads the queues that wakeFor will ask for.
+func (c *change) lockWithQueues(ctx context.Context, name string) (queues.Agent, error) {
+	var b pgx.Batch
+	b.Queue(lockAgents, []string{name})
+	b.Queue(queuesOf, []string{name})
+	res := c.SendBatch(ctx, &b)
+	rows, _ := res.Query()
+	locked, err := pgx.CollectRows(rows, scanAgent)
+	if err == nil {
+		rows, _ = res.Query()
+		var serves []string
+		serves, err = pgx.CollectRows(rows, pgx.RowTo[string])
+		c.serves = map[string][]string{name: serves}
 	}
-	b := &pgx.Batch{}
+	if err = errors.Join(err, res.Close()); err == nil && len(locked) == 0 {
+		err = unknown("agent", name)
+	}
+	if err != nil {
+		return queues.Agent{}, err
+	}
+	return locked[0], nil
+}
+
+// writeAgents stores what changes in the life of agents.
+func (c *change) writeAgents(agents ...queues.Agent) {
 	for _, a := range agents {
-		b.Queue(`update agents set status = $2, status_since = $3, reason = $4, state = $5, since = $6, idle_since = $7, call_id = $8, misses = $9
+		c.Later(`update agents set status = $2, status_since = $3, reason = $4, state = $5, since = $6, idle_since = $7, call_id = $8, misses = $9
 			where name = $1`, a.Name, a.Status, null(a.StatusSince), a.Reason, a.State, null(a.Since), null(a.IdleSince), a.Call, a.Misses)
 	}
-	return c.SendBatch(ctx, b).Close()
 }
 
 // Agent implements queues.Store. Devices are counted by the database's clock.
@@ -117,14 +138,15 @@ func (s *Store) DeleteAgent(ctx context.Context, name string) error {
 // live runs f on a locked agent and writes what became of them.
 func (s *Store) live(ctx context.Context, what, name string, f func(*change, *queues.Agent) error) error {
 	err := s.change(ctx, func(c *change) error {
-		a, err := c.lockAgent(ctx, name)
+		a, err := c.lockWithQueues(ctx, name)
 		if err != nil {
 			return err
 		}
 		if err := f(c, &a); err != nil {
 			return err
 		}
-		return c.writeAgents(ctx, a)
+		c.writeAgents(a)
+		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("%s %s: %w", what, name, err)

@@ -49,7 +49,8 @@ func (s *Store) Decide(ctx context.Context, queue string, now time.Time,
 		for _, o := range made {
 			c.enqueue(job.Job{Args: queues.Ring{Offer: o.ID}, Queue: job.OfNode(string(o.Node))})
 		}
-		return c.make(ctx, made, free, now)
+		c.make(made, free, now)
+		return nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("decide queue %s: %w", queue, err)
@@ -58,17 +59,16 @@ func (s *Store) Decide(ctx context.Context, queue string, now time.Time,
 }
 
 // make stores offers and reserves their agents, who are locked and idle.
-func (c *change) make(ctx context.Context, offers []queues.Offer, locked []queues.Agent, now time.Time) error {
+func (c *change) make(offers []queues.Offer, locked []queues.Agent, now time.Time) {
 	byName := make(map[string]queues.Agent, len(locked))
 	for _, a := range locked {
 		byName[a.Name] = a
 	}
-	b := &pgx.Batch{}
 	var reserved []queues.Agent
 	for _, o := range offers {
-		b.Queue(`insert into offers (id, call_id, node, queue, made_at, until, joined_at) values ($1, $2, $3, $4, $5, $6, $7)`,
+		c.Later(`insert into offers (id, call_id, node, queue, made_at, until, joined_at) values ($1, $2, $3, $4, $5, $6, $7)`,
 			o.ID, o.Call, o.Node, o.Queue, o.At, o.Until, null(o.JoinedAt))
-		b.Queue(`insert into offer_agents (offer, agent, position) select $1, name, n from unnest($2::text[]) with ordinality x (name, n)`,
+		c.Later(`insert into offer_agents (offer, agent, position) select $1, name, n from unnest($2::text[]) with ordinality x (name, n)`,
 			o.ID, o.Agents)
 		for _, name := range o.Agents {
 			a := byName[name]
@@ -77,13 +77,7 @@ func (c *change) make(ctx context.Context, offers []queues.Offer, locked []queue
 			c.note(o.Fact(call.OfferMade, name, now, nil))
 		}
 	}
-	if b.Len() == 0 {
-		return nil
-	}
-	if err := c.SendBatch(ctx, b).Close(); err != nil {
-		return err
-	}
-	return c.writeAgents(ctx, reserved...)
+	c.writeAgents(reserved...)
 }
 
 // Reserve implements queues.Store.
@@ -111,7 +105,8 @@ func (s *Store) Reserve(ctx context.Context, o queues.Offer, whoever bool) (queu
 		if len(o.Agents) == 0 {
 			return nil
 		}
-		return c.make(ctx, []queues.Offer{o}, locked, o.At)
+		c.make([]queues.Offer{o}, locked, o.At)
+		return nil
 	})
 	if err != nil {
 		return o, fmt.Errorf("reserve for %s: %w", o.Call, err)

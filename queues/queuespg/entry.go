@@ -133,7 +133,8 @@ func (c *change) leave(ctx context.Context, id call.ID, queue, outcome string, b
 	if e == nil {
 		return false, nil
 	}
-	return true, c.drop(ctx, *e, outcome, by, now)
+	c.drop(*e, outcome, by, now)
+	return true, nil
 }
 
 // lockEntry returns nil when the call does not wait there.
@@ -147,12 +148,9 @@ func (c *change) lockEntry(ctx context.Context, id call.ID, queue string) (*queu
 }
 
 // drop takes a locked entry out of line.
-func (c *change) drop(ctx context.Context, e queues.Entry, outcome string, by call.Actor, now time.Time) error {
-	if _, err := c.Exec(ctx, `delete from entries where call_id = $1 and queue = $2`, e.Call, e.Queue); err != nil {
-		return err
-	}
+func (c *change) drop(e queues.Entry, outcome string, by call.Actor, now time.Time) {
+	c.Later(`delete from entries where call_id = $1 and queue = $2`, e.Call, e.Queue)
 	c.note(e.Fact(call.QueueLeft, by, now, map[string]any{"outcome": outcome}))
-	return nil
 }
 
 // Waiting implements queues.Store.

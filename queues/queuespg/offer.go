@@ -44,20 +44,30 @@ func (c *change) lockOffer(ctx context.Context, id string) (queues.Offer, *queue
 	if err != nil {
 		return o, nil, nil, err
 	}
-	e, err := c.lockEntry(ctx, o.Call, o.Queue)
+	var e *queues.Entry
+	if o.Queue != "" {
+		if e, err = c.lockEntry(ctx, o.Call, o.Queue); err != nil {
+			return o, nil, nil, err
+		}
+	}
+	// In one round trip, and the offer again now that nobody else can end it: the
+	// first look saw an older state. An offer never gains agents, so that those
+	// locked suffice.
+	var b pgx.Batch
+	b.Queue(lockAgents, o.Agents)
+	b.Queue(`select 1 from offers where id = $1 for update`, id)
+	b.Queue(`select `+offerColumns+` from offers o where id = $1`, id)
+	res := c.SendBatch(ctx, &b)
+	defer func() { _ = res.Close() }()
+	rows, _ = res.Query()
+	agents, err := pgx.CollectRows(rows, scanAgent)
 	if err != nil {
 		return o, nil, nil, err
 	}
-	agents, err := c.lockAgents(ctx, o.Agents...)
-	if err != nil {
+	if _, err := res.Exec(); err != nil {
 		return o, nil, nil, err
 	}
-	// Again, now that nobody else can end it: the first look saw an older state.
-	// An offer never gains agents, so that those locked suffice.
-	if _, err := c.Exec(ctx, `select 1 from offers where id = $1 for update`, id); err != nil {
-		return o, nil, nil, err
-	}
-	rows, _ = c.Query(ctx, `select `+offerColumns+` from offers o where id = $1`, id)
+	rows, _ = res.Query()
 	if o, err = one(rows, scanOffer, tooLate); err != nil {
 		return o, nil, nil, err
 	}
@@ -81,38 +91,40 @@ func (c *change) withdraw(ctx context.Context, id string, now time.Time) (bool, 
 
 // release frees locked agents of a locked offer and deletes it.
 func (c *change) release(ctx context.Context, o queues.Offer, agents []queues.Agent, now time.Time) error {
-	if _, err := c.Exec(ctx, `delete from offers where id = $1`, o.ID); err != nil {
-		return err
-	}
+	c.Later(`delete from offers where id = $1`, o.ID)
 	names := make([]string, len(agents))
 	for i := range agents {
 		agents[i].Rest(now)
 		names[i] = agents[i].Name
 		c.note(o.MissFact(names[i], queues.Withdrawn, now))
 	}
-	if err := c.writeAgents(ctx, agents...); err != nil {
-		return err
-	}
+	c.writeAgents(agents...)
 	return c.wakeFor(ctx, names...)
 }
 
 // Rang implements queues.Store.
 func (s *Store) Rang(ctx context.Context, offer, agent string, now time.Time) error {
 	err := s.change(ctx, func(c *change) error {
-		a, err := c.lockAgent(ctx, agent)
-		var gone *queues.UnknownError
-		if err != nil && !errors.As(err, &gone) {
-			return err
-		}
+		var b pgx.Batch
+		b.Queue(lockAgents, []string{agent})
+		b.Queue(`select exists (select from offer_agents where offer = $1 and agent = $2)`, offer, agent)
+		res := c.SendBatch(ctx, &b)
+		rows, _ := res.Query()
+		locked, err := pgx.CollectRows(rows, scanAgent)
 		var in bool
-		if err := c.QueryRow(ctx, `select exists (select from offer_agents where offer = $1 and agent = $2)`, offer, agent).Scan(&in); err != nil {
+		if err == nil {
+			err = res.QueryRow().Scan(&in)
+		}
+		if err = errors.Join(err, res.Close()); err != nil {
 			return err
 		}
-		if !in {
+		if !in || len(locked) == 0 {
 			return &queues.TooLateError{Offer: offer}
 		}
+		a := locked[0]
 		a.Ring(now)
-		return c.writeAgents(ctx, a)
+		c.writeAgents(a)
+		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("phone of %s rang: %w", agent, err)
@@ -134,16 +146,15 @@ func (s *Store) Answer(ctx context.Context, offer, agent string, now time.Time) 
 		winner := agents[i]
 		winner.Talk(o.Call, now)
 		c.note(o.Fact(call.OfferAnswered, agent, now, nil))
-		if err := c.writeAgents(ctx, winner); err != nil {
-			return err
-		}
+		c.writeAgents(winner)
 		if err := c.release(ctx, o, slices.Delete(agents, i, i+1), now); err != nil {
 			return err
 		}
 		if e == nil {
 			return nil
 		}
-		return c.drop(ctx, *e, "answered", call.Actor{User: agent, Via: "queue"}, now)
+		c.drop(*e, "answered", call.Actor{User: agent, Via: "queue"}, now)
+		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("%s answers: %w", agent, err)
@@ -163,7 +174,8 @@ func (s *Store) Miss(ctx context.Context, offer, agent, why string, now time.Tim
 				if err := c.miss(ctx, o, e, &agents[i], why, now); err != nil {
 					return err
 				}
-				return c.writeAgents(ctx, agents[i])
+				c.writeAgents(agents[i])
+				return nil
 			}
 		}
 		return nil
@@ -182,9 +194,7 @@ func (c *change) miss(ctx context.Context, o queues.Offer, e *queues.Entry, a *q
 	if last {
 		remove = `delete from offers where id = $1 and $2 <> ''`
 	}
-	if _, err := c.Exec(ctx, remove, o.ID, a.Name); err != nil {
-		return err
-	}
+	c.Later(remove, o.ID, a.Name)
 	c.note(o.MissFact(a.Name, why, now))
 	if a.Miss(why, now) {
 		c.enqueue(job.Job{
@@ -216,9 +226,9 @@ func (c *change) miss(ctx context.Context, o queues.Offer, e *queues.Entry, a *q
 	if why != queues.Withdrawn {
 		e.Passed(a.Name)
 	}
-	_, err = c.Exec(ctx, `update entries set tried = coalesce($3, '{}'::text[]), next_at = $4 where call_id = $1 and queue = $2`,
+	c.Later(`update entries set tried = coalesce($3, '{}'::text[]), next_at = $4 where call_id = $1 and queue = $2`,
 		e.Call, e.Queue, e.Tried, null(e.NextAt))
-	return err
+	return nil
 }
 
 // Talk implements queues.Store. An offer that rings the agent meanwhile goes on
@@ -277,7 +287,8 @@ func (c *change) talk(ctx context.Context, agent string, id call.ID, now time.Ti
 		}
 	}
 	a.Talk(id, now)
-	return false, c.writeAgents(ctx, a)
+	c.writeAgents(a)
+	return false, nil
 }
 
 // optional reads a string, "" if there is no row.

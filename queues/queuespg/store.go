@@ -11,8 +11,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -39,6 +37,8 @@ type change struct {
 	later map[string]time.Time // queues to distribute then
 	jobs  []job.Job
 	facts []call.Event
+
+	serves map[string][]string // of agents whose queues were read already
 }
 
 func (s *Store) change(ctx context.Context, f func(*change) error) error {
@@ -73,8 +73,8 @@ func (c *change) finish(ctx context.Context) error {
 	if _, err := c.Enqueue(ctx, c.jobs...); err != nil {
 		return err
 	}
-	slices.SortStableFunc(c.facts, func(a, b call.Event) int { return strings.Compare(string(a.Call), string(b.Call)) })
-	return c.Note(ctx, c.facts...)
+	c.Note(c.facts...)
+	return nil
 }
 
 // distribute enqueues Distribute for the queues to wake in which somebody waits.
@@ -91,9 +91,7 @@ func (c *change) distribute(ctx context.Context) error {
 	if len(names) == 0 {
 		return nil
 	}
-	if _, err := c.Exec(ctx, `select 1 from queues where name = any($1) order by name for share`, names); err != nil {
-		return err
-	}
+	c.Later(`select 1 from queues where name = any($1) order by name for share`, names)
 	rows, _ := c.Query(ctx, `select name, round from queues
 		where name = any($1) and exists (select from entries where queue = name) order by name`, names)
 	type line struct {
@@ -122,9 +120,16 @@ func (c *change) distribute(ctx context.Context) error {
 	return nil
 }
 
+const queuesOf = `select distinct queue from queue_agents where agent = any($1)`
+
 // queuesOf are the queues that the agents serve.
 func (c *change) queuesOf(ctx context.Context, agents ...string) ([]string, error) {
-	rows, _ := c.Query(ctx, `select distinct queue from queue_agents where agent = any($1)`, agents)
+	if len(agents) == 1 {
+		if serves, ok := c.serves[agents[0]]; ok {
+			return serves, nil
+		}
+	}
+	rows, _ := c.Query(ctx, queuesOf, agents)
 	return pgx.CollectRows(rows, pgx.RowTo[string])
 }
 

@@ -31,7 +31,8 @@ func (s *Store) Keep(ctx context.Context, m voicemail.Message, fact call.Event) 
 		if err != nil || tag.RowsAffected() == 0 {
 			return err
 		}
-		return tx.Note(ctx, fact)
+		tx.Note(fact)
+		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("keep message of %s: %w", m.Call, err)
