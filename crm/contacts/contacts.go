@@ -55,5 +55,8 @@ func (p Provider) LogCall(ctx context.Context, a crm.Activity) (crm.Ref, error) 
 	if err := p.Store.SaveActivity(ctx, a); err != nil {
 		return crm.Ref{}, &crm.TransientError{Err: err}
 	}
-	return crm.Ref{Provider: Name, Type: "activity", ID: a.Key}, nil
+	return Ref(a), nil
 }
+
+// Ref is what the address book calls an activity that it keeps.
+func Ref(a crm.Activity) crm.Ref { return crm.Ref{Provider: Name, Type: "activity", ID: a.Key} }

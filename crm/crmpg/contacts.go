@@ -215,13 +215,14 @@ func (s *Contacts) Delete(ctx context.Context, id string) error {
 	return nil
 }
 
+const saveActivity = `
+	insert into contact_activities as have (key, rev, activity) values ($1, $2, $3)
+	on conflict (key) do update set rev = excluded.rev, activity = excluded.activity where have.rev <= excluded.rev`
+
 // SaveActivity adds an activity, or changes the one with its key unless that
 // has a later revision.
 func (s *Contacts) SaveActivity(ctx context.Context, a crm.Activity) error {
-	if _, err := s.db.Pool.Exec(ctx, `
-		insert into contact_activities as have (key, rev, activity) values ($1, $2, $3)
-		on conflict (key) do update set rev = excluded.rev, activity = excluded.activity where have.rev <= excluded.rev`,
-		a.Key, a.Rev, a); err != nil {
+	if _, err := s.db.Pool.Exec(ctx, saveActivity, a.Key, a.Rev, a); err != nil {
 		return fmt.Errorf("save activity %s: %w", a.Key, err)
 	}
 	return nil

@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/callyard/callyard/crm"
+	"github.com/callyard/callyard/crm/contacts"
 	"github.com/callyard/callyard/internal/job"
 	"github.com/callyard/callyard/internal/pg"
 )
@@ -25,6 +26,9 @@ const attempts = 40
 // of the change that made them. A revision that was put before is not put again.
 func Put(ctx context.Context, tx *pg.Tx, acts []crm.Activity, providers ...string) error {
 	n := len(acts) * len(providers)
+	if n == 0 {
+		return nil
+	}
 	to, keys := make([]string, 0, n), make([]string, 0, n)
 	revs, docs := make([]int, 0, n), make([][]byte, 0, n)
 	for _, a := range acts {
@@ -56,6 +60,18 @@ func Put(ctx context.Context, tx *pg.Tx, acts []crm.Activity, providers ...strin
 		return fmt.Errorf("put %d activities: %w", len(acts), err)
 	}
 	return nil
+}
+
+// Keep logs the activities in the built-in address book, in the transaction of the
+// change that made them: what is in the same database needs no delivery. They
+// are in the outbox as done, like everything that was logged.
+func Keep(tx *pg.Tx, acts []crm.Activity) {
+	for _, a := range acts {
+		tx.Later(saveActivity, a.Key, a.Rev, a)
+		tx.Later(`
+			insert into crm_outbox (provider, key, rev, activity, state, ref, attempts, tried_at) values ($1, $2, $3, $4, 'done', $5, 1, $6)
+			on conflict do nothing`, contacts.Name, a.Key, a.Rev, a, contacts.Ref(a), a.EndedAt)
+	}
 }
 
 func deliver(id int64) job.Job {

@@ -103,6 +103,63 @@ func TestPut(t *testing.T) {
 	})
 }
 
+func TestKeep(t *testing.T) {
+	db := pgtest.New(t)
+	outbox, book := crmpg.NewOutbox(db), crmpg.NewContacts(db)
+	keep := func(a crm.Activity, with error) error {
+		return db.In(t.Context(), func(tx *pg.Tx) error {
+			crmpg.Keep(tx, []crm.Activity{a})
+			return with
+		})
+	}
+	lines := func(key string) []crm.Delivery {
+		ds, err := outbox.Deliveries(t.Context(), crm.DeliveryFilter{Key: key})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ds
+	}
+
+	t.Run("it is in the book and done with the change, and once however often", func(t *testing.T) {
+		a := crmtest.Activity("call_keep")
+		for range 2 {
+			if err := keep(a, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		ds := lines("call_keep")
+		if len(ds) != 1 || ds[0].State != crm.DeliveryDone || ds[0].Provider != contacts.Name || ds[0].Ref == nil || *ds[0].Ref != contacts.Ref(a) || jobs(t, db, ds[0].ID) != 0 {
+			t.Errorf("deliveries %+v", ds)
+		}
+		if got, err := book.Activities(t.Context(), "call_keep"); err != nil || len(got) != 1 || got[0].Talked != a.Talked {
+			t.Errorf("holds %+v, %v", got, err)
+		}
+	})
+
+	t.Run("a later revision takes its place, an earlier one does not", func(t *testing.T) {
+		a, b := crmtest.Activity("call_kept"), crmtest.Activity("call_kept")
+		b.Rev, b.Notes = 2, "later"
+		for _, a := range []crm.Activity{b, a} {
+			if err := keep(a, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got, _ := book.Activities(t.Context(), "call_kept"); len(got) != 1 || got[0].Notes != "later" {
+			t.Errorf("holds %+v", got)
+		}
+	})
+
+	t.Run("what is rolled back was never kept", func(t *testing.T) {
+		nope := errors.New("nope")
+		if err := keep(crmtest.Activity("call_undone"), nope); !errors.Is(err, nope) {
+			t.Fatal(err)
+		}
+		if got, _ := book.Activities(t.Context(), "call_undone"); len(got) != 0 || len(lines("call_undone")) != 0 {
+			t.Errorf("holds %+v", got)
+		}
+	})
+}
+
 func TestExactlyOnce(t *testing.T) {
 	db := pgtest.New(t)
 	outbox, book := crmpg.NewOutbox(db), crmpg.NewContacts(db)

@@ -29,12 +29,15 @@ func (a *App) openStores(ctx context.Context) error {
 	}
 	a.crms = providers
 
-	names := make([]string, 0, len(providers))
+	var others []string // the address book is in this database
 	for _, p := range providers {
-		names = append(names, p.Name())
+		if p.Name() != contacts.Name {
+			others = append(others, p.Name())
+		}
 	}
 	a.Book = callpg.New(a.DB, func(ctx context.Context, tx *pg.Tx, acts []crm.Activity) error {
-		return crmpg.Put(ctx, tx, acts, names...)
+		crmpg.Keep(tx, acts)
+		return crmpg.Put(ctx, tx, acts, others...)
 	})
 	a.Lots, a.Agents, a.Routes = parkingpg.New(a.DB), queuespg.New(a.DB), routingpg.New(a.DB)
 	a.plan = &planner{db: a.DB, lots: a.Lots, agents: a.Agents, routes: a.Routes, log: a.log.With("part", "plan")}
