@@ -153,6 +153,10 @@ func (c *Call) onDigit(ev LegDigit) {
 // featureGap is how long after the star the digit of a feature code may come.
 const featureGap = 3 * time.Second
 
+// featureKeys is as many as the longest feature code has; a phone may send keys
+// for hours.
+const featureKeys = 2
+
 // keys are the last ones a rep has pressed.
 type keys struct {
 	typed string
@@ -167,7 +171,7 @@ func (c *Call) feature(l Leg, d rune) {
 	if now.Sub(k.at) > featureGap {
 		k.typed = ""
 	}
-	k.typed, k.at = k.typed+string(d), now
+	k.typed, k.at = (k.typed + string(d))[max(0, len(k.typed)-featureKeys+1):], now
 	c.keys[l.ID()] = k
 	if strings.HasSuffix(k.typed, "*2") {
 		delete(c.keys, l.ID())

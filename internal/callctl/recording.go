@@ -126,6 +126,9 @@ func (c *Call) recordTalk(t *talk) {
 		}
 	}, func() {
 		if err != nil {
+			if t.kept == k {
+				t.kept = nil // it can be asked for again
+			}
 			c.log.Error("conversation not recorded", "err", err)
 			c.note(call.Event{Type: call.NotRecorded, Leg: t.leg.ID(), Data: map[string]any{"error": err.Error()}})
 			return
