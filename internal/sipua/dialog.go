@@ -1,6 +1,7 @@
 package sipua
 
 import (
+	"encoding/json"
 	"net"
 	"net/netip"
 	"slices"
@@ -8,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/emiago/sipgo/sip"
+
+	"github.com/callyard/callyard/internal/sipua/sdp"
 )
 
 // Flow is how a peer is reached: the pair of addresses its messages came over.
@@ -45,6 +48,19 @@ type Dialog struct {
 
 	SessionS  int  `json:"session_s,omitempty"` // session interval (RFC 4028), 0: none
 	Refresher bool `json:"refresher,omitempty"` // we refresh it
+}
+
+// Stored is the dialog as it may be kept: without what protects its audio. Who
+// goes on with it makes new keys.
+func (d Dialog) Stored() Dialog {
+	d.SDP = sdp.Public(d.SDP)
+	return d
+}
+
+// MarshalJSON writes no keys, wherever a dialog goes.
+func (d Dialog) MarshalJSON() ([]byte, error) {
+	type plain Dialog
+	return json.Marshal(plain(d.Stored()))
 }
 
 // asUAS fills the dialog that answering req makes (RFC 3261 §12.1.1).

@@ -264,7 +264,7 @@ func (l *Leg) Dialog() (Dialog, bool) {
 		ok bool
 	}
 	c := make(chan got, 1)
-	l.do(func() { c <- got{l.dialog, l.state == confirmed} })
+	l.do(func() { c <- got{l.dialog.Stored(), l.state == confirmed} })
 	select {
 	case g := <-c:
 		return g.d, g.ok

@@ -3,6 +3,7 @@ package sipua_test
 import (
 	"bytes"
 	"encoding/base64"
+	"encoding/json"
 	"regexp"
 	"strings"
 	"testing"
@@ -119,6 +120,40 @@ func TestProtectionOfInboundCalls(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A dialog may be stored, and read by others than the peer.
+func TestStoredDialogsHaveNoKeys(t *testing.T) {
+	for name, body := range map[string]string{"SDES": savp('t'), "ICE": web("bRoW")} {
+		t.Run(name, func(t *testing.T) {
+			h := encrypting(t, "optional", "")
+			p := udpPeer(t, h.udp)
+			k := p.talk("+34600000001", "700")
+			k.do("INVITE", body)
+			leg, _ := h.incoming()
+			leg.leg.Answer(callctl.Party{})
+			res := p.status("INVITE", 200)
+			k.up(res)
+			k.ack("")
+			event[callctl.LegAnswered](leg)
+			d, ok := leg.leg.(*sipua.Leg).Dialog()
+			text, err := json.Marshal(sipua.Dialog{SDP: res.body()})
+			if !ok || err != nil || !strings.Contains(res.body(), "inline:") && !strings.Contains(res.body(), "a=ice-pwd:") {
+				t.Fatalf("%v, %v:\n%s", ok, err, res.body())
+			}
+			for _, kept := range []string{d.SDP, string(text)} {
+				if !strings.Contains(kept, "m=audio") || strings.Contains(kept, "inline:") || strings.Contains(kept, "ice-pwd") {
+					t.Errorf("kept is\n%s", kept)
+				}
+			}
+			// The keys themselves are still there for whoever repeats the offer.
+			k.do("INVITE", body)
+			if again := p.status("INVITE", 200).body(); !strings.Contains(again, "inline:") && !strings.Contains(again, "a=ice-pwd:") {
+				t.Errorf("answered\n%s", again)
+			}
+			k.ack("")
+		})
+	}
 }
 
 func TestKeysOfADialog(t *testing.T) {

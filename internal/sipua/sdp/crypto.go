@@ -42,6 +42,20 @@ func (c Crypto) line() string {
 	return s
 }
 
+// Public is a description without its secrets: keys of SDES and passwords of ICE.
+func Public(text string) string {
+	if !strings.Contains(text, "a=crypto:") && !strings.Contains(text, "a=ice-pwd:") {
+		return text
+	}
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		if !strings.HasPrefix(line, "a=crypto:") && !strings.HasPrefix(line, "a=ice-pwd:") {
+			b.WriteString(line)
+		}
+	}
+	return b.String()
+}
+
 func mkiValue(mki []byte) (v uint64) {
 	for _, b := range mki {
 		v = v<<8 | uint64(b)
