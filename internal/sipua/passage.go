@@ -255,7 +255,7 @@ func (p *passage) refused(res *sip.Response) bool {
 		return true
 	}
 	switch {
-	case code < 400, code == 422, len(l.wish.next) > 0:
+	case code < 400, code == 422, len(l.wish.next) > 0, l.secure.relents(code):
 		return false // it says how to go on
 	case !elsewhere(code, l.rang):
 		p.tell(code, res.Reason)

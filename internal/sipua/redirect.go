@@ -11,6 +11,7 @@ import (
 	"github.com/emiago/sipgo/sip"
 
 	"github.com/callyard/callyard/internal/callctl"
+	"github.com/callyard/callyard/internal/sipua/sdp"
 )
 
 // wish is what an outgoing leg was asked to do, for as long as its INVITE may
@@ -49,6 +50,10 @@ func (l *Leg) refused(res *sip.Response) {
 	case l.state == over || l.wish.tries > mostTries:
 	case code == 422 && minSE(&res.MessageData) > l.wish.minSE:
 		l.wish.minSE = minSE(&res.MessageData) // RFC 4028 §7.3
+		l.invite(l.wish.uri, l.wish.dest, l.wish.inv)
+		return
+	case l.secure.relents(code):
+		l.secure.offers = sdp.Clear
 		l.invite(l.wish.uri, l.wish.dest, l.wish.inv)
 		return
 	case code >= 300 && code < 400:

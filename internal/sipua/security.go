@@ -84,6 +84,13 @@ func (s *security) offer() {
 	s.keys = newKeys(suites...)
 }
 
+// relents says whether a refusal of our offer is answered by another in the clear,
+// once: a phone on TLS that has no SRTP, or has it switched off, refuses keys
+// (488, RFC 3264 §6; some say 415 or 606), and the policy lets it.
+func (s *security) relents(code int) bool {
+	return (code == 488 || code == 415 || code == 606) && s.policy == sdp.Optional && s.offers == sdp.SDES
+}
+
 // renewed is the security that answers an offer: with keys of before where the
 // peer's are, else with new ones.
 func (s *security) renewed(offer sdp.Description) security {

@@ -144,6 +144,40 @@ func TestTLS(t *testing.T) {
 		event[callctl.LegEnded](leg)
 	})
 
+	t.Run("a phone without SRTP is offered audio in the clear, once", func(t *testing.T) {
+		for _, takes := range []bool{true, false} {
+			p, err := tlsPeer(t, at, trusting)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p.secure = true
+			p.register("rep2", "pw2", "300")
+			leg := h.dial(callctl.Target{Agent: "rep2"}, callctl.Invitation{})[0]
+			first := p.request("INVITE")
+			p.reply(first, 488, "x", "")
+			p.request("ACK")
+			second := p.request("INVITE")
+			if second.hdr("Call-ID") != first.hdr("Call-ID") || second.hdr("CSeq") == first.hdr("CSeq") || !strings.Contains(second.body(), "RTP/AVP ") || strings.Contains(second.body(), "crypto") {
+				t.Errorf("offered again\n%s", second.raw)
+			}
+			if !takes { // neither: that is the end of it
+				p.reply(second, 488, "y", "")
+				p.request("ACK")
+				if e := event[callctl.LegEnded](leg); e.Cause != call.NotAcceptable {
+					t.Errorf("%+v", e)
+				}
+				continue
+			}
+			p.reply(second, 200, "y", offer())
+			event[callctl.LegAnswered](leg)
+			p.request("ACK")
+			leg.leg.Hangup(call.Normal, "")
+			p.reply(p.request("BYE"), 200, "", "")
+			event[callctl.LegEnded](leg)
+			p.register("rep2", "pw2", "0")
+		}
+	})
+
 	t.Run("nothing older than TLS 1.2, no plain text", func(t *testing.T) {
 		if _, err := tlsPeer(t, at, &tls.Config{RootCAs: ca.pool(), MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}); err == nil {
 			t.Error("TLS 1.1 was taken")
