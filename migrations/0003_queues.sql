@@ -23,6 +23,7 @@ create table agents (
   skills       text[] not null default '{}',
   ha1_md5      text not null default '',
   ha1_sha256   text not null default '',
+  srtp         text not null default '',  -- '' is the node's
   status       text not null,
   status_since timestamptz,
   reason       text not null default '',

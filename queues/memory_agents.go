@@ -52,7 +52,7 @@ func (m *Memory) SaveAgent(_ context.Context, a Agent) error {
 		if a.HA1 != (HA1{}) {
 			old.HA1 = a.HA1
 		}
-		old.Display, old.Extension, old.Teams, old.Skills = a.Display, a.Extension, a.Teams, a.Skills
+		old.Display, old.Extension, old.Teams, old.Skills, old.SRTP = a.Display, a.Extension, a.Teams, a.Skills, a.SRTP
 		return nil
 	})
 }

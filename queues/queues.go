@@ -40,7 +40,8 @@ type Agent struct {
 	Extension string   `json:"extension"`
 	Teams     []string `json:"teams"`
 	Skills    []string `json:"skills"`
-	HA1       HA1      `json:"-"` // of the SIP password; the password itself is not kept
+	HA1       HA1      `json:"-"`    // of the SIP password; the password itself is not kept
+	SRTP      string   `json:"srtp"` // encrypted audio: "off", "optional", "required"; "" is the node's default
 
 	Status    Status    `json:"status"`     // what they want
 	Reason    string    `json:"reason"`     // why away, or why the hub set it

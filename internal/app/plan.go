@@ -47,7 +47,7 @@ func (p *planner) Account(user string) (sipua.Account, bool) {
 	if !ok {
 		return sipua.Account{}, false
 	}
-	return sipua.Account{Agent: a.Name, Display: a.Display, Extension: a.Extension, HA1: a.HA1}, true
+	return sipua.Account{Agent: a.Name, Display: a.Display, Extension: a.Extension, HA1: a.HA1, SRTP: a.SRTP}, true
 }
 
 // Trunks are the trunks as of now.

@@ -18,6 +18,7 @@ type Agent struct {
 	Extension string   `json:"extension,omitempty" maxLength:"32" pattern:"^[0-9*#]*$"`
 	Teams     []string `json:"teams,omitzero" maxItems:"100"`
 	Skills    []string `json:"skills,omitzero" maxItems:"100"`
+	SRTP      string   `json:"srtp,omitempty" enum:"off,optional,required" doc:"Encrypted audio of their phones. Left out, the node's"`
 	Password  string   `json:"password,omitempty" writeOnly:"true" minLength:"8" maxLength:"200" doc:"Of the SIP account; kept as a digest. Left out, the one before stays"`
 
 	Status      string    `json:"status" readOnly:"true" enum:"available,away,offline,not_responding" doc:"What they want"`
@@ -64,7 +65,7 @@ func (a *api) agents() {
 			} else if missing && in.Body.Password == "" {
 				return nil, wrong("body.password", "a new agent needs one")
 			}
-			stored.Name, stored.Display, stored.Extension = in.Name, in.Body.Display, in.Body.Extension
+			stored.Name, stored.Display, stored.Extension, stored.SRTP = in.Name, in.Body.Display, in.Body.Extension, in.Body.SRTP
 			stored.Teams, stored.Skills, stored.HA1 = some(in.Body.Teams), some(in.Body.Skills), queues.HA1{}
 			if in.Body.Password != "" {
 				stored.HA1 = queues.NewHA1(in.Name, a.Realm, in.Body.Password)

@@ -45,7 +45,7 @@ func TestConfigurationReadsAsItWasWritten(t *testing.T) {
 		{"/v1/queues/bare", map[string]any{}},
 		{"/v1/trunks/carrier", map[string]any{"sources": []any{"192.0.2.0/24"}, "host": "192.0.2.1", "codecs": []any{"PCMA"}, "max_calls": 30}},
 		{"/v1/numbers/+34910000001", map[string]any{"flow": "reception", "label": "main"}},
-		{"/v1/agents/ann", map[string]any{"display": "Ann", "extension": "202", "teams": []any{"sales"}, "skills": []any{"fr"}}},
+		{"/v1/agents/ann", map[string]any{"display": "Ann", "extension": "202", "teams": []any{"sales"}, "skills": []any{"fr"}, "srtp": "required"}},
 	} {
 		put := h.must(200, "PUT", c.path, c.body)
 		got := h.must(200, "GET", c.path, nil)

@@ -104,6 +104,9 @@ func (d Document) Check() error {
 		if a.Name == "" {
 			errs = append(errs, fmt.Errorf("agents[%d]: has no name", i))
 		}
+		if !slices.Contains([]string{"", "off", "optional", "required"}, a.SRTP) {
+			errs = append(errs, fmt.Errorf("agents[%d].srtp: %q is none of off, optional and required", i, a.SRTP))
+		}
 	}
 	for i, n := range d.Numbers {
 		if n.Number == "" || n.Flow == "" {
@@ -205,7 +208,7 @@ func (a *applier) agents(ctx context.Context, d Document) error {
 		if i >= 0 {
 			want = have[i]
 		}
-		want.Name, want.Display, want.Extension = in.Name, in.Display, in.Extension
+		want.Name, want.Display, want.Extension, want.SRTP = in.Name, in.Display, in.Extension, in.SRTP
 		want.Teams, want.Skills = some(in.Teams), some(in.Skills)
 		if in.Password != "" {
 			want.HA1 = queues.NewHA1(in.Name, a.s.Realm, in.Password)

@@ -99,6 +99,7 @@ func TestApplyChecksReferencesFirst(t *testing.T) {
 		{"a slot that is taken", `lots: [{name: new, first: 703, last: 709}]`, `slots 703 to 709 overlap those of lot "sales"`},
 		{"an agent's code that is a slot", `agents: [{name: bob, password: one, extension: "702"}]`, `extension 702 is a slot of lot "sales"`},
 		{"an extension of two", `agents: [{name: bob, password: one, extension: "201"}]`, `extension 201 is that of agent "ann"`},
+		{"a policy for SRTP that is none", `agents: [{name: bob, password: one, srtp: always}]`, `agents[0].srtp: "always" is none of off`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			doc := tt.doc + "\ncontacts: [{name: Another, phones: [\"+12025550143\"]}]"

@@ -37,6 +37,7 @@ type Agent struct {
 	Password  string        `json:"password"` // of the SIP account; kept only as a digest
 	Teams     []string      `json:"teams"`
 	Skills    []string      `json:"skills"`
+	SRTP      string        `json:"srtp"`   // "off", "optional", "required"; "" is the node's default
 	Status    queues.Status `json:"status"` // of a new agent; "" is available
 }
 

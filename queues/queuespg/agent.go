@@ -16,7 +16,7 @@ import (
 
 // agentColumns, with the devices that have not expired at a time given as SQL.
 func agentColumns(at string) string {
-	return `a.id, a.name, a.display, a.extension, a.teams, a.skills, a.ha1_md5, a.ha1_sha256, a.status, a.status_since, a.reason,
+	return `a.id, a.name, a.display, a.extension, a.teams, a.skills, a.ha1_md5, a.ha1_sha256, a.srtp, a.status, a.status_since, a.reason,
 	a.state, a.since, a.idle_since, a.call_id, a.misses,
 	(select count(*) from devices d where d.agent = a.name and d.expires_at > ` + at + `)`
 }
@@ -24,7 +24,7 @@ func agentColumns(at string) string {
 func scanAgent(row pgx.CollectableRow) (queues.Agent, error) {
 	var a queues.Agent
 	var statusSince, since, idleSince *time.Time
-	err := row.Scan(&a.ID, &a.Name, &a.Display, &a.Extension, &a.Teams, &a.Skills, &a.HA1.MD5, &a.HA1.SHA256, &a.Status, &statusSince, &a.Reason,
+	err := row.Scan(&a.ID, &a.Name, &a.Display, &a.Extension, &a.Teams, &a.Skills, &a.HA1.MD5, &a.HA1.SHA256, &a.SRTP, &a.Status, &statusSince, &a.Reason,
 		&a.State, &since, &idleSince, &a.Call, &a.Misses, &a.Devices)
 	a.StatusSince, a.Since, a.IdleSince = zero(statusSince), zero(since), zero(idleSince)
 	return a, err
@@ -108,14 +108,14 @@ func (s *Store) SaveAgent(ctx context.Context, a queues.Agent) error {
 	a = a.New()
 	id := cmp.Or(a.ID, call.NewID("agt", time.Now())) // an identifier is no fact
 	_, err := s.db.Pool.Exec(ctx, `
-		insert into agents (id, name, display, extension, teams, skills, ha1_md5, ha1_sha256, status, status_since, reason, since, idle_since)
-		values ($1, $2, $3, $4, coalesce($5, '{}'::text[]), coalesce($6, '{}'::text[]), $7, $8, $9, $10, $11, $12, $13)
+		insert into agents (id, name, display, extension, teams, skills, ha1_md5, ha1_sha256, status, status_since, reason, since, idle_since, srtp)
+		values ($1, $2, $3, $4, coalesce($5, '{}'::text[]), coalesce($6, '{}'::text[]), $7, $8, $9, $10, $11, $12, $13, $14)
 		on conflict (name) do update set display = excluded.display, extension = excluded.extension,
-			teams = excluded.teams, skills = excluded.skills,
+			teams = excluded.teams, skills = excluded.skills, srtp = excluded.srtp,
 			ha1_md5 = case when $7 || $8 = '' then agents.ha1_md5 else excluded.ha1_md5 end,
 			ha1_sha256 = case when $7 || $8 = '' then agents.ha1_sha256 else excluded.ha1_sha256 end`,
 		id, a.Name, a.Display, a.Extension, a.Teams, a.Skills, a.HA1.MD5, a.HA1.SHA256,
-		a.Status, null(a.StatusSince), a.Reason, null(a.Since), null(a.IdleSince))
+		a.Status, null(a.StatusSince), a.Reason, null(a.Since), null(a.IdleSince), a.SRTP)
 	if err != nil {
 		return fmt.Errorf("save agent %s: %w", a.Name, err)
 	}

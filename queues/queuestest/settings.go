@@ -80,12 +80,12 @@ func testSettings(t *testing.T, open func(t *testing.T) Hub) {
 		}
 		r.ok(r.Store.SetStatus(t.Context(), "ann", queues.Away, "lunch", r.now))
 		r.ok(r.Store.Talk(t.Context(), "ann", "call_x", r.now))
-		r.ok(r.Store.SaveAgent(t.Context(), queues.Agent{Name: "ann", Display: "Ann B", Skills: []string{"es"}, Status: queues.Available, State: queues.Idle}))
+		r.ok(r.Store.SaveAgent(t.Context(), queues.Agent{Name: "ann", Display: "Ann B", Skills: []string{"es"}, SRTP: "required", Status: queues.Available, State: queues.Idle}))
 		got := r.who("ann")
 		if got.ID != first.ID || got.Status != queues.Away || got.Reason != "lunch" || got.State != queues.Talking || got.Call != "call_x" || got.HA1 != ha1 {
 			t.Errorf("after saving: %+v", got)
 		}
-		equal(t, "profile", []any{got.Display, got.Extension, len(got.Teams), got.Skills}, []any{"Ann B", "", 0, []string{"es"}})
+		equal(t, "profile", []any{got.Display, got.Extension, len(got.Teams), got.Skills, got.SRTP}, []any{"Ann B", "", 0, []string{"es"}, "required"})
 		fresh := queues.NewHA1("ann", "callyard", "other")
 		r.ok(r.Store.SaveAgent(t.Context(), queues.Agent{Name: "ann", HA1: fresh}))
 		if r.who("ann").HA1 != fresh {

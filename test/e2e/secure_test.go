@@ -57,13 +57,18 @@ func overTLS(t *testing.T) option {
 // encrypted registers a rep's phone over TLS that has SRTP and nothing else.
 func (h *hub) encrypted(name string, pickup softphone.Pickup) *softphone.Phone {
 	h.t.Helper()
+	return h.overTLS(name, true, pickup)
+}
+
+func (h *hub) overTLS(name string, srtp bool, pickup softphone.Pickup) *softphone.Phone {
+	h.t.Helper()
 	at := ""
 	for _, a := range h.SIP.Addrs() {
 		if addr, ok := strings.CutPrefix(a, "tls "); ok {
 			at = addr
 		}
 	}
-	p := h.phone(softphone.Config{Hub: at, Transport: "tls", SRTP: true, User: name, Password: "secret-" + name, ToneHz: repHz[name], Pickup: pickup})
+	p := h.phone(softphone.Config{Hub: at, Transport: "tls", SRTP: srtp, User: name, Password: "secret-" + name, ToneHz: repHz[name], Pickup: pickup})
 	if err := p.Register(within(h.t, 5*time.Second), 5*time.Minute); err != nil {
 		h.t.Fatalf("%s registers: %v", name, err)
 	}
@@ -111,4 +116,35 @@ func TestEncryptedPhoneIsCalled(t *testing.T) {
 	}
 	hears(t, "the rep", rep, callerHz)
 	hears(t, "the caller", caller, repHz["rep1"])
+}
+
+func TestPhoneOverTLSWithoutSRTPIsCalled(t *testing.T) {
+	t.Parallel()
+	h := start(t, "", overTLS(t))
+	rep1 := h.overTLS("rep1", false, softphone.Always)
+	caller := h.dials(h.callers(), rings1)
+	offeredTo(t, "rep1", rep1) // encrypted, which it refuses by itself
+	rep := offeredTo(t, "rep1", rep1)
+	hears(t, "the rep", rep, callerHz)
+	hears(t, "the caller", caller, repHz["rep1"])
+}
+
+// D03: an account may ask for more than the others.
+func TestAccountThatRequiresSRTP(t *testing.T) {
+	t.Parallel()
+	h := start(t, `agents: [{name: rep2, extension: "202", teams: [team], srtp: required}]`, overTLS(t))
+	caller := h.calls(h.callers(), parks)
+	hears(t, "the parked caller", caller, musicHz)
+	slot := h.told(h.newCall(), call.Parked).Slot
+
+	plain, err := h.rep("rep2", softphone.Manual).Call(within(t, 5*time.Second), slot)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if end, err := plain.WaitEnded(within(t, 5*time.Second)); err != nil || end.Status != 488 {
+		t.Errorf("a plain phone: %+v, %v", end, err)
+	}
+	rep := h.dials(h.encrypted("rep2", softphone.Manual), slot)
+	hears(t, "the caller", caller, repHz["rep2"])
+	hears(t, "the rep", rep, callerHz)
 }
