@@ -83,6 +83,7 @@ type handshake struct {
 
 	mu     sync.Mutex
 	stop   context.CancelFunc // while it runs
+	over   bool               // cancelled
 	done   bool               // keys are there, or never will be
 	flight [][]byte
 	fresh  bool // the next datagram begins a flight
@@ -111,6 +112,7 @@ func (h *handshake) cancel() {
 	h.began.Store(true)
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.over = true
 	if h.stop != nil {
 		h.stop()
 	}
@@ -161,9 +163,10 @@ func (h *handshake) run() {
 	p := h.port
 	h.mu.Lock()
 	h.stop = cancel
+	over := h.over
 	h.mu.Unlock()
-	if p.closed.Load() {
-		return // before it could be cancelled
+	if over {
+		return // before it could begin
 	}
 	send, receive, err := h.shake(ctx)
 	if err != nil {

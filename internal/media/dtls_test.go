@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"net"
+	"net/netip"
 	"runtime"
 	"strings"
 	"sync"
@@ -187,10 +188,35 @@ func TestHandshake(t *testing.T) {
 		_, f := identity(t)
 		p, b := browsed(t, e, &DTLS{Active: true, Fingerprints: []Fingerprint{f}})
 		b.ask(b.proper(nominate)...)
-		if !p.remote.Load().guard.shake.began.Load() {
-			t.Fatal("it has not begun")
-		}
+		eventually(t, "it begins", p.remote.Load().guard.shake.began.Load)
 		p.Close()
 		e.Stop() // waits for it: far less than its limit
+	})
+	t.Run("cancelled before it runs", func(t *testing.T) {
+		e := newEngine(t, Config{})
+		_, f := identity(t)
+		p, b := browsed(t, e, &DTLS{Fingerprints: []Fingerprint{f}})
+		b.ask(b.proper(nominate)...)
+		h := newHandshake(p, &guard{want: &Protection{DTLS: &DTLS{Active: true, Fingerprints: []Fingerprint{f}}}})
+		h.cancel()
+		done := make(chan struct{})
+		go func() { h.run(); close(done) }()
+		select {
+		case <-done:
+		case <-time.After(handshakeLimit / 2):
+			t.Error("it goes on, and its peer hears of keys that are no more")
+		}
+	})
+	t.Run("a stranger cannot begin without ICE", func(t *testing.T) {
+		e := newEngine(t, Config{})
+		p := openPort(t, e)
+		p.SetRemote(netip.MustParseAddrPort("192.0.2.1:4000"), pcmu, SendRecv, Options{Protection: &Protection{DTLS: &DTLS{}}})
+		ph := newPeer(t, p, pcmu)
+		ph.send([]byte{22, 254, 253, 0, 0})
+		ph.send(append([]byte{0x80}, make([]byte, headerSize)...)) // read after it
+		eventually(t, "both have come", func() bool { return p.Stats().Unauthentic == 1 })
+		if p.remote.Load().guard.shake.began.Load() {
+			t.Error("a handshake with a stranger")
+		}
 	})
 }

@@ -15,6 +15,7 @@ const keypad = "0123456789*#ABCD"
 type keyHearing struct {
 	any      bool
 	ssrc, ts uint32
+	seq      uint16 // of the newest packet
 	event    byte
 	duration uint16
 	ended    bool
@@ -27,13 +28,16 @@ func (k *keyHearing) hear(h header, payload []byte) rune {
 	}
 	event, end, duration := payload[0], payload[1]&0x80 != 0, binary.BigEndian.Uint16(payload[2:])
 	if k.any && h.ssrc == k.ssrc {
-		since := int32(h.ts - k.ts)
+		since, ahead := int32(h.ts-k.ts), int16(h.seq-k.seq)
+		if ahead > 0 {
+			k.seq = h.seq
+		}
 		if since == 0 {
 			k.duration, k.ended = max(k.duration, duration), k.ended || end
 			return 0
 		}
-		if since < 0 {
-			return 0 // late, from an earlier press
+		if since < 0 && ahead < 0 && ahead > -100 {
+			return 0 // late, from an earlier press; else timestamps began anew
 		}
 		if !k.ended && event == k.event && uint32(since) == uint32(k.duration) && duration < k.duration {
 			// RFC 4733 §2.5.1.3: a press longer than a duration can say goes on in a new segment.
@@ -41,7 +45,7 @@ func (k *keyHearing) hear(h header, payload []byte) rune {
 			return 0
 		}
 	}
-	*k = keyHearing{any: true, ssrc: h.ssrc, ts: h.ts, event: event, duration: duration, ended: end}
+	*k = keyHearing{any: true, ssrc: h.ssrc, ts: h.ts, seq: h.seq, event: event, duration: duration, ended: end}
 	return rune(keypad[event])
 }
 

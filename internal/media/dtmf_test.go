@@ -54,16 +54,20 @@ func TestKeyHearing(t *testing.T) {
 		event    byte
 		end      bool
 		duration uint16
+		seq      uint16
 	}
 	for _, c := range []struct {
 		name string
 		sent []pkt
 		want string
 	}{
-		{"a late packet of an earlier key", []pkt{{100, 1, false, 160}, {5000, 2, false, 160}, {100, 1, true, 800}}, "12"},
-		{"a key held longer than a duration can say", []pkt{{0, 5, false, 160}, {0, 5, false, 65535}, {65535, 5, false, 160}, {65535, 5, true, 800}}, "5"},
-		{"the same key again at once", []pkt{{0, 5, false, 800}, {0, 5, true, 800}, {800, 5, false, 160}}, "55"},
-		{"timestamps that wrap", []pkt{{0xffffff00, 3, true, 800}, {0x00000400, 3, true, 800}}, "33"},
+		{"a late packet of an earlier key", []pkt{{100, 1, false, 160, 1}, {5000, 2, false, 160, 3}, {100, 1, true, 800, 2}}, "12"},
+		{"a key held longer than a duration can say", []pkt{{0, 5, false, 160, 1}, {0, 5, false, 65535, 2}, {65535, 5, false, 160, 3}, {65535, 5, true, 800, 4}}, "5"},
+		{"the same key again at once", []pkt{{0, 5, false, 800, 1}, {0, 5, true, 800, 2}, {800, 5, false, 160, 3}}, "55"},
+		{"timestamps that wrap", []pkt{{0xffffff00, 3, true, 800, 65535}, {0x00000400, 3, true, 800, 0}}, "33"},
+		// As phones do when a call is resumed: the SSRC stays, the clock does not.
+		{"timestamps that begin anew", []pkt{{900000, 3, true, 800, 10}, {160, 4, true, 800, 30}, {1600, 4, true, 800, 40}}, "344"},
+		{"all numbers begin anew", []pkt{{900000, 3, true, 800, 30000}, {160, 4, true, 800, 1}, {160, 4, true, 800, 2}}, "34"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var k keyHearing
@@ -73,7 +77,7 @@ func TestKeyHearing(t *testing.T) {
 				if p.end {
 					b[1] |= 0x80
 				}
-				if r := k.hear(header{ts: p.ts, ssrc: 1}, b); r != 0 {
+				if r := k.hear(header{ts: p.ts, ssrc: 1, seq: p.seq}, b); r != 0 {
 					got += string(r)
 				}
 			}

@@ -111,7 +111,8 @@ func (l *Library) Add(name string, file []byte) error {
 
 func encoded(a wav.Audio) *sound {
 	narrow, wide := wav.Resample(a.PCM, a.Rate, rate), wav.Resample(a.PCM, a.Rate, g722.Rate)
-	s := &sound{frames: (len(narrow) + frameSamples - 1) / frameSamples}
+	// A sound too short to be heard is a frame of silence: it is no reason to fail.
+	s := &sound{frames: max(1, (len(narrow)+frameSamples-1)/frameSamples)}
 	whole := func(pcm []int16, perFrame int) []int16 { // a frame that is not full ends in silence
 		n := s.frames * perFrame
 		return append(slices.Clip(pcm[:min(len(pcm), n)]), make([]int16, max(0, n-len(pcm)))...)

@@ -70,6 +70,15 @@ func TestLibraryAdd(t *testing.T) {
 			t.Errorf("err = %v", err)
 		}
 	})
+	t.Run("too short to be heard", func(t *testing.T) {
+		if err := l.Add("click", wav.Linear([]int16{9000, 9000}, 44100)); err != nil {
+			t.Fatal(err)
+		}
+		e := newEngine(t, Config{Library: l})
+		p, ph := connected(t, e, pcmu)
+		p.Music("click") // there is a frame to repeat
+		ph.hear(3)
+	})
 	t.Run("from a folder", func(t *testing.T) {
 		dir := t.TempDir()
 		if err := os.WriteFile(filepath.Join(dir, "jazz.WAV"), wav.Ulaw(tone.Generate(440, time.Second, 8000), 8000), 0o600); err != nil {

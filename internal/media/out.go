@@ -27,6 +27,7 @@ type outbound struct {
 	seqOff   uint16
 	tsOff    uint32
 	floor    uint16 // the source's first packet; what comes late from before is dropped
+	conveyed uint64 // which of the source's last 64 packets were sent, the newest in the lowest bit
 
 	keys  keying // digits being sent
 	noise byte   // level of the partner's comfort noise, 0 before any
@@ -62,7 +63,7 @@ func (o *outbound) passed(r *remote, now time.Duration) uint32 {
 // follow makes a packet of a source with these numbers the next of ours.
 func (o *outbound) follow(f *feed, ssrc uint32, seq uint16, ts uint32, r *remote, now time.Duration) {
 	o.from, o.fromSSRC = f, ssrc
-	o.floor = o.seq + 1
+	o.floor, o.conveyed = o.seq+1, 0
 	o.seqOff = o.floor - seq
 	o.tsOff = o.after(r, now) - ts
 }
@@ -105,7 +106,7 @@ func (p *Port) hush(f *feed, b []byte, h header, r *remote, to *destination, now
 	f.translator.skip(h)
 	switch {
 	case o.closed || o.keys.sounding():
-	case r.codec.CN:
+	case r.codec.CN && (f.translator == nil || f.translator.clock == int64(r.codec.Clock)):
 		o.noise = b[h.start]
 		p.convey(f, b[h.start-headerSize:h.end], h, comfortNoise, r, to, now)
 	default:
@@ -133,7 +134,7 @@ func (p *Port) convey(f *feed, b []byte, h header, pt uint8, r *remote, to *dest
 		marker = true
 	}
 	seq, ts := h.seq+o.seqOff, h.ts+o.tsOff
-	if int16(seq-o.floor) < 0 {
+	if int16(seq-o.floor) < 0 || !o.once(seq) {
 		return
 	}
 	put(b, marker, pt, seq, ts, o.ssrc)
@@ -141,6 +142,20 @@ func (p *Port) convey(f *feed, b []byte, h header, pt uint8, r *remote, to *dest
 		o.seq, o.ts, o.at, o.any = seq, ts, now, true
 	}
 	p.transmit(b, to)
+}
+
+// once reports a packet that has not been sent yet. What comes twice is not sent
+// twice: under SRTP other audio by the same number would lay both open (RFC 3711 §9.1).
+func (o *outbound) once(seq uint16) bool {
+	d := int(int16(seq - o.seq))
+	if d > 0 {
+		o.conveyed = o.conveyed<<d | 1
+		return true
+	}
+	bit := uint64(1) << -d // 0 for what is too late to be remembered
+	fresh := bit != 0 && o.conveyed&bit == 0
+	o.conveyed |= bit
+	return fresh
 }
 
 // strayed reports numbers that do not continue the source: it started anew.

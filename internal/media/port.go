@@ -174,6 +174,9 @@ func (p *Port) SetRemote(addr netip.AddrPort, codec Codec, dir Direction, opts O
 	}
 	r.opts.RTCPMux = r.opts.RTCPMux || r.ice != nil // a check proves one port
 	p.remote.Store(r)
+	if old != nil && (old.dir != dir || old.codec != codec) {
+		p.out.from = nil // what was not sent meanwhile is no loss
+	}
 	if r.ice != nil {
 		if old == nil || old.ice == nil {
 			p.target.Store(nil) // until a check shows where
@@ -192,11 +195,6 @@ func (p *Port) SetRemote(addr netip.AddrPort, codec Codec, dir Direction, opts O
 	}
 	if r.guard != nil && r.guard.shake != nil && p.target.Load() != nil {
 		r.guard.shake.reachable()
-	}
-	if old != nil && (old.dir != dir || old.codec != codec) {
-		p.out.mu.Lock()
-		p.out.from = nil // what was not sent meanwhile is no loss
-		p.out.mu.Unlock()
 	}
 }
 
@@ -311,6 +309,7 @@ func (p *Port) Close() {
 // upkeep is called every 100 ms.
 func (p *Port) upkeep(now time.Duration) {
 	p.report(now)
+	p.relieve(now)
 	p.fill(now)
 	p.settle(now)
 	r := p.remote.Load()

@@ -126,11 +126,12 @@ func (p *Port) unwrap(r *remote, b []byte, from netip.AddrPort) []byte {
 	return plain
 }
 
-// known says whether a datagram may come from there: with ICE from where checks
-// came. Without, what protects audio proves its source by itself.
+// known says whether a handshake may come from there: with ICE from where checks
+// came. Without, from the host of the SDP or of the signalling: a stranger's
+// certificate would be none that was signalled, and that ends the call.
 func (p *Port) known(r *remote, from netip.AddrPort) bool {
 	if r.ice == nil {
-		return true
+		return r.opts.NAT || from.Addr() == r.addr.Addr() || from.Addr() == r.opts.Signalling.Unmap()
 	}
 	p.in.mu.Lock()
 	defer p.in.mu.Unlock()

@@ -44,14 +44,22 @@ func newGuard(want *Protection, before *guard, ssrc uint32) (*guard, error) {
 	if want.DTLS != nil {
 		return g, nil
 	}
+	// A key that stays goes on with what was counted under it, whatever becomes of
+	// the other: rounds begun anew would have a packet protected twice by the same
+	// stream of the cipher, and the peer would open none (RFC 3711 §3.3.1, §9.1).
+	sdes := before != nil && before.in != nil && before.out != nil && before.want.DTLS == nil
 	var err error
-	if g.in, err = contextOf(want.Receive); err != nil {
+	if sdes && want.Receive.equal(before.want.Receive) {
+		g.in, g.resume = before.in, before.resume
+	} else if g.in, err = contextOf(want.Receive); err != nil {
 		return nil, fmt.Errorf("their key: %w", err)
 	}
-	if g.out, err = contextOf(want.Send); err != nil {
+	if sdes && want.Send.equal(before.want.Send) {
+		g.out = before.out
+	} else if g.out, err = contextOf(want.Send); err != nil {
 		return nil, fmt.Errorf("our key: %w", err)
 	}
-	if before == nil || before.in == nil {
+	if before == nil || before.in == nil || g.in == before.in {
 		return g, nil
 	}
 	if roc, ok := before.in.ROC(ssrc); ok && roc > 0 {

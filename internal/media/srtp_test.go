@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"crypto/rand"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -12,6 +14,7 @@ import (
 
 	"github.com/callyard/callyard/internal/media/g711"
 	"github.com/callyard/callyard/internal/media/tone"
+	"github.com/callyard/callyard/internal/media/wav"
 )
 
 // newKey is a random key of a suite.
@@ -283,6 +286,36 @@ func TestKeysOverOffersAndAnswers(t *testing.T) {
 		c.out.SetROC(ph.ssrc, 1)
 		say(3)
 	})
+	t.Run("one key is new, the other goes on with its rounds", func(t *testing.T) {
+		p.out.mu.Lock()
+		p.out.seq = 65533 // past the end of our sequence, too
+		p.out.mu.Unlock()
+		p.Music("tone440")
+		c.hear(ph, 5)
+		p.Silence()
+		theirs = newKey("AES_CM_128_HMAC_SHA1_80")
+		negotiate(ours, theirs)
+		next := newCipher(t, ours, theirs)
+		c.out = next.out // their own is new, and begins anew
+		p.Music("tone440")
+		c.hear(ph, 5)
+		p.Silence()
+		say(2)
+		last := c.seal(ph.rtp(make([]byte, 160)))
+		ph.send(last)
+		heard++
+		eventually(t, "it is heard", func() bool { return p.Stats().Received == heard })
+		ours = newKey("AES_CM_128_HMAC_SHA1_80")
+		negotiate(ours, theirs)
+		before := p.Stats().Unauthentic
+		ph.send(last)
+		eventually(t, "what was heard under their key is not heard again", func() bool { return p.Stats().Unauthentic == before+1 })
+		c.in = newCipher(t, ours, theirs).in
+		say(1)
+		p.Music("tone440")
+		c.hear(ph, 5)
+		p.Silence()
+	})
 	t.Run("old keys are worth nothing", func(t *testing.T) {
 		old := c
 		ours, theirs = newKey("AES_CM_128_HMAC_SHA1_80"), newKey("AES_CM_128_HMAC_SHA1_80")
@@ -291,6 +324,65 @@ func TestKeysOverOffersAndAnswers(t *testing.T) {
 		ph.send(old.seal(ph.rtp(make([]byte, 160))))
 		eventually(t, "it is refused", func() bool { return p.Stats().Unauthentic == before+1 })
 	})
+}
+
+// What is done with a leg's audio is done with what was protected.
+func TestEncryptedLegsAreRecordedTranslatedAndGiveKeys(t *testing.T) {
+	e := newEngine(t, Config{})
+	a, pa, ca := sealed(t, e, "AEAD_AES_128_GCM")
+	b, pb := connected(t, e, wideband)
+	keys := make(chan rune, 2)
+	a.OnDigit(func(k rune) { keys <- k })
+	a.Join(b)
+	path := filepath.Join(t.TempDir(), "call.wav")
+	rec, err := a.RecordWith(b, path, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	speech := g711.Ulaw(tone.Generate(600, 500*time.Millisecond, rate))
+	for at := 0; at < len(speech); at += 160 {
+		pa.send(ca.seal(pa.rtp(speech[at : at+160])))
+	}
+	heard := pb.hear(25)
+	if pcm := soundOf(heard); heard[0].pt != 9 || !tone.Has(pcm, 600) {
+		t.Errorf("the other leg heard type %d, and no 600 Hz", heard[0].pt)
+	}
+	pa.send(ca.seal(dtmfPacket(pa, 7)))
+	if k := <-keys; k != '7' {
+		t.Errorf("heard the key %c", k)
+	}
+	if k := pb.hear(1)[0]; k.pt != 101 || k.payload[0] != 7 {
+		t.Errorf("the other leg got %+v for the key", k)
+	}
+	if _, err := rec.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	file, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := wav.Parse(file); err != nil || !tone.Has(got.PCM, 600) {
+		t.Errorf("recorded %d samples without 600 Hz: %v", len(got.PCM), err)
+	}
+}
+
+// A stream that is protected has each number once.
+func TestWhatComesTwiceIsSentOnce(t *testing.T) {
+	e := newEngine(t, Config{})
+	a, pa := connected(t, e, pcmu)
+	b, pb, cb := sealed(t, e, "AEAD_AES_128_GCM")
+	a.Join(b)
+	one, two, three := pa.rtp(make([]byte, 160)), pa.rtp(make([]byte, 160)), pa.rtp(make([]byte, 160))
+	other := bytes.Clone(two)
+	other[20] ^= 0x55
+	for _, d := range [][]byte{one, three, two, other, three, one} {
+		pa.send(d)
+	}
+	eventually(t, "all have come", func() bool { return a.Stats().Received == 6 })
+	cb.hear(pb, 3) // the reader counts before it passes on
+	if n := b.Stats().Sent; n != 3 {
+		t.Errorf("%d packets were sent", n)
+	}
 }
 
 func TestProtectionAllocatesLittle(t *testing.T) {

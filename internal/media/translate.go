@@ -2,8 +2,12 @@ package media
 
 import "time"
 
-// waits is how many packets may be held back for one that is missing: 60 ms.
-const waits = 3
+const (
+	// waits is how many packets may be held back for one that is missing: 60 ms.
+	waits = 3
+	// heldAtMost is how long, when no other follows.
+	heldAtMost = waits * time.Second / framesPerSecond
+)
 
 // translator turns one direction of a conversation into another codec. It has no
 // clock of its own: packets that come in order leave at once. As decoders go by
@@ -25,6 +29,7 @@ type translator struct {
 	lastTS, ts uint32 // of the newest, in the source's clock and in ours
 	held       [waits]held
 	holding    int
+	since      time.Duration // when the first of those held came
 }
 
 // held is a packet that came before its turn.
@@ -66,6 +71,9 @@ func (p *Port) translate(f *feed, b []byte, h header, src, r *remote, to *destin
 		if t.holding == waits { // only by repetition
 			return
 		}
+		if t.holding == 0 {
+			t.since = now
+		}
 		x := &t.held[t.holding]
 		x.h, x.n = h, copy(x.b[:], payload)
 		t.holding++
@@ -95,6 +103,20 @@ func (t *translator) due() int {
 		}
 	}
 	return -1
+}
+
+// relieve says what is held when nothing has come that it waits for: the speaker
+// pauses, and the end of a word is not to begin the next.
+func (p *Port) relieve(now time.Duration) {
+	f, r, to := p.feed.Load(), p.remote.Load(), p.target.Load()
+	if f.kind != feedPartner || r == nil || to == nil || !r.dir.listens() {
+		return
+	}
+	p.out.mu.Lock()
+	defer p.out.mu.Unlock()
+	if t := f.translator; t != nil && t.holding > 0 && t.to == r.code && now-t.since >= heldAtMost {
+		p.flush(f, t, r, to, now)
+	}
 }
 
 // flush says all that is held, in order.

@@ -153,6 +153,10 @@ func TestTranslationPutsPacketsInOrder(t *testing.T) {
 		say(7)
 		order(7)
 	})
+	t.Run("nor are the last words of a sentence kept back", func(t *testing.T) {
+		say(9)
+		order(9)
+	})
 	t.Run("a long gap is not waited for", func(t *testing.T) {
 		more := sent(b)
 		say(40)
