@@ -67,12 +67,28 @@ func Tell(f client.Fact) string {
 		return fmt.Sprintf("%s hung up, talked %s", who, length(f, "talked_ms"))
 	case call.VoicemailNew:
 		return fmt.Sprintf("message of %s in box %s", length(f, "length_ms"), text(f, "box"))
+	case call.Transferred:
+		return who + " put the two through to each other"
+	case call.ParkReserved:
+		return fmt.Sprintf("%s asks for %s", who, in)
+	case call.ParkReservationLapsed:
+		return in + " is free again: nobody was sent there"
+	case call.Recorded:
+		return fmt.Sprintf("conversation recorded, %s", length(f, "length_ms"))
+	case call.Consented:
+		return "the caller was told of the recording"
+	case call.RecordingSet:
+		return fmt.Sprintf("recording: %s, by %s", text(f, "do"), who)
+	case call.NotRecorded:
+		return "not recorded: " + text(f, "error")
+	case call.NotSpoken:
+		return "a text was not spoken: " + text(f, "error")
 	case call.Refused:
 		return "refused: " + string(f.Cause)
 	case call.Ended:
 		return fmt.Sprintf("over (%s): %s, parked %s, talked %s", f.Cause, text(f, "outcome"), length(f, "parked_ms"), length(f, "talked_ms"))
 	case call.ParkRequested, call.ParkMoved, call.ParkRecovered, call.Ringing, call.Held, call.Resumed, call.DialResult,
-		call.Notified, call.Recorded, call.OfferMade, call.OfferAnswered, call.OfferWithdrew:
+		call.Notified, call.OfferMade, call.OfferAnswered, call.OfferWithdrew:
 	}
 	return ""
 }

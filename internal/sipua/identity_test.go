@@ -19,15 +19,18 @@ func TestShownToCarriers(t *testing.T) {
 		want  map[string]string // "" wants none
 	}{
 		"as it is": {
-			routing.Trunk{}, callctl.Invitation{Shown: ana, Diverted: "701"},
+			routing.Trunk{},
+			callctl.Invitation{Shown: ana, Diverted: "701"},
 			map[string]string{"From": `"Ana" <sip:+34600000001@127.0.0.1`, "P-Asserted-Identity": `"Ana" <sip:+34600000001@`, "Diversion": "<sip:701@", "Remote-Party-ID": "", "Privacy": "", "History-Info": ""},
 		},
 		"an extension": {
-			routing.Trunk{CallerNumber: "+34910000000", Domain: "carrier.example"}, callctl.Invitation{Shown: callctl.Party{Number: "201", Name: "Ann", Agent: "ann"}},
+			routing.Trunk{CallerNumber: "+34910000000", Domain: "carrier.example"},
+			callctl.Invitation{Shown: callctl.Party{Number: "201", Name: "Ann", Agent: "ann"}},
 			map[string]string{"From": `"Ann" <sip:+34910000000@carrier.example>`, "To": "<sip:+34911234567@carrier.example>", "P-Asserted-Identity": `"Ann" <sip:+34910000000@carrier.example>`},
 		},
 		"the trunk's number always": {
-			routing.Trunk{CallerNumber: "+34910000000", Show: "own"}, callctl.Invitation{Shown: ana, Diverted: "701"},
+			routing.Trunk{CallerNumber: "+34910000000", Show: "own"},
+			callctl.Invitation{Shown: ana, Diverted: "701"},
 			map[string]string{"From": `<sip:+34910000000@`, "P-Asserted-Identity": `<sip:+34910000000@`, "Diversion": "<sip:+34910000000@"},
 		},
 		"a hidden caller": {
@@ -43,7 +46,8 @@ func TestShownToCarriers(t *testing.T) {
 			map[string]string{"P-Asserted-Identity": "", "Diversion": "", "Remote-Party-ID": "", "History-Info": ""},
 		},
 		"national numbers": {
-			routing.Trunk{NumberFormat: "national", Country: "34"}, callctl.Invitation{Shown: ana},
+			routing.Trunk{NumberFormat: "national", Country: "34"},
+			callctl.Invitation{Shown: ana},
 			map[string]string{"From": `<sip:600000001@`, "To": "<sip:911234567@", "P-Asserted-Identity": "<sip:600000001@"},
 		},
 	} {

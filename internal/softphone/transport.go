@@ -57,7 +57,7 @@ func (p *Phone) dial(addr string) (net.Conn, error) {
 	if p.tls() {
 		return tls.DialWithDialer(d, "tcp", addr, &tls.Config{InsecureSkipVerify: true}) //nolint:gosec,noctx // as said; has its time
 	}
-	return d.Dial("tcp", addr) //nolint:noctx // has its time
+	return d.Dial("tcp", addr)
 }
 
 func (p *Phone) readDatagrams() {

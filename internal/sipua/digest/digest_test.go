@@ -32,8 +32,11 @@ func TestAnswerOfTheRFC(t *testing.T) {
 func TestStrongestChallenge(t *testing.T) {
 	a := digest.Account{User: "u", Password: "p"}
 	chs := []digest.Challenge{
-		{Realm: "a", Nonce: "1", Algorithm: "MD5"}, {Realm: "a", Nonce: "2", Algorithm: "SHA-256", QOP: []string{"auth"}},
-		{Realm: "a", Nonce: "3", Algorithm: "SHA-1024"}, {Realm: "b", Nonce: "4"}, {Realm: "b", Nonce: "5", Algorithm: "SHA-256", QOP: []string{"auth-int"}},
+		{Realm: "a", Nonce: "1", Algorithm: "MD5"},
+		{Realm: "a", Nonce: "2", Algorithm: "SHA-256", QOP: []string{"auth"}},
+		{Realm: "a", Nonce: "3", Algorithm: "SHA-1024"},
+		{Realm: "b", Nonce: "4"},
+		{Realm: "b", Nonce: "5", Algorithm: "SHA-256", QOP: []string{"auth-int"}},
 	}
 	cs := a.Answer(chs, "REGISTER", "sip:x", "cn", 1)
 	if len(cs) != 2 || cs[0].Nonce != "2" || cs[1].Nonce != "4" || cs[1].QOP != "" {
