@@ -30,23 +30,17 @@ type library interface {
 type sounds struct {
 	store   *promptpg.Store
 	speaker *speech.Speaker
-	library library
 
-	mu     sync.Mutex
-	have   map[string]string // prompt → hash
-	spoken []string          // names in the library, the one used last at the end
+	mu      sync.Mutex
+	library library           // nil before the media engine has started
+	have    map[string]string // prompt → hash
+	spoken  []string          // names in the library, the one used last at the end
 }
 
 func (a *App) startSounds(ctx context.Context) error {
-	a.sounds.library = a.Media.Library()
-	if err := a.sounds.load(ctx); err != nil {
+	if err := a.sounds.fill(ctx, a.Media.Library()); err != nil {
 		return err
 	}
-	a.plan.loaded = append(a.plan.loaded, func(ctx context.Context) {
-		if err := a.sounds.load(ctx); err != nil {
-			a.log.Warn("prompts not read; those before stay in force", "err", err)
-		}
-	})
 	if n, err := a.sounds.speaker.Tidy(time.Now().Add(-spokenOnDisk)); err != nil {
 		a.log.Warn("old speech is not removed", "err", err)
 	} else if n > 0 {
@@ -59,10 +53,21 @@ func newSounds(store *promptpg.Store, command []string, dir string) *sounds {
 	return &sounds{store: store, speaker: speech.New(command, filepath.Join(dir, "speech")), have: map[string]string{}}
 }
 
+// fill takes the library that is to be kept in line, and brings it there.
+func (s *sounds) fill(ctx context.Context, l library) error {
+	s.mu.Lock()
+	s.library = l
+	s.mu.Unlock()
+	return s.load(ctx)
+}
+
 // load reads the prompts that changed.
 func (s *sounds) load(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.library == nil {
+		return nil // the media engine is still to come
+	}
 	all, err := s.store.Prompts(ctx)
 	if err != nil {
 		return err

@@ -45,6 +45,11 @@ func (a *App) openStores(ctx context.Context) error {
 	a.newLamps()
 	a.plan.loaded = append(a.plan.loaded, func(context.Context) { a.lamps.Touch() })
 	a.sounds = newSounds(promptpg.New(a.DB), a.cfg.TTS.Command, a.cfg.DataDir)
+	a.plan.loaded = append(a.plan.loaded, func(ctx context.Context) { // before the plan is watched
+		if err := a.sounds.load(ctx); err != nil {
+			a.log.Warn("prompts not read; those before stay in force", "err", err)
+		}
+	})
 	a.dir = crm.NewDirectory(providers[0], nil, crm.DirectoryOptions{Now: time.Now, Log: a.log.With("part", "crm")})
 	a.onStop("directory", func(context.Context) error { a.dir.Close(); return nil })
 	if err := a.tidyUp(ctx); err != nil {
