@@ -10,6 +10,9 @@ import (
 	"github.com/callyard/callyard/internal/call"
 )
 
+// Code is what a rep dials to hear their own messages.
+const Code = "*98"
+
 // Message is one message. A box is there as soon as there is a message in it.
 type Message struct {
 	ID      string // "msg_…", sorts by time

@@ -98,7 +98,7 @@ func (a *App) startCalls(ctx context.Context) error {
 	a.mailroom = a.newMailroom()
 	hub = callctl.New(callctl.Config{
 		Node: call.NodeID(a.cfg.Node), Plan: a.plan.Plan, Book: a.Book, Parking: a.Lots, Lines: a.Agents,
-		Directory: a.dir, Dialer: a.SIP, Notify: a.notify, Speak: a.sounds.say, Recordings: filepath.Join(a.cfg.DataDir, "recordings"), Voicemail: a.mailroom.dir, Mail: a.Mail, Greeting: a.mailroom.greets,
+		Directory: a.dir, Dialer: a.SIP, Notify: a.notify, Speak: a.sounds.say, Recordings: filepath.Join(a.cfg.DataDir, "recordings"), Voicemail: a.mailroom.dir, Mail: a.Mail, Messages: a.mailroom, Greeting: a.mailroom.greets,
 		WrapUp: a.cfg.WrapUp(),
 		Log:    a.log.With("part", "calls"),
 	})

@@ -7,9 +7,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"time"
 
 	"github.com/callyard/callyard/internal/call"
 	"github.com/callyard/callyard/internal/media"
+	"github.com/callyard/callyard/internal/promptpg"
 	"github.com/callyard/callyard/voicemail"
 	"github.com/callyard/callyard/voicemail/voicemailpg"
 )
@@ -18,15 +21,16 @@ import (
 type mailroom struct {
 	*voicemailpg.Store
 	node    call.NodeID
-	dir     string // of messages
-	prompts string // of greetings among other sounds
+	dir     string                      // of messages
+	prompts *promptpg.Store             // has the greetings among other sounds
+	changed func(context.Context) error // has all nodes look at it
 	sounds  *media.Library
 }
 
 func (a *App) newMailroom() *mailroom {
 	return &mailroom{
 		Store: a.Mail, node: call.NodeID(a.cfg.Node), dir: filepath.Join(a.cfg.DataDir, "voicemail"),
-		prompts: filepath.Join(a.cfg.DataDir, "prompts"), sounds: a.Media.Library(),
+		prompts: a.sounds.store, changed: a.plan.Changed, sounds: a.Media.Library(),
 	}
 }
 
@@ -54,6 +58,31 @@ func (m *mailroom) Delete(ctx context.Context, id string) (voicemail.Message, er
 	return msg, remove(filepath.Join(m.dir, msg.File))
 }
 
+// Unheard lists a box's messages that nobody has heard, the oldest first: as many
+// as somebody might sit through.
+func (m *mailroom) Unheard(ctx context.Context, box string) ([]voicemail.Message, error) {
+	list, err := m.Messages(ctx, voicemail.Filter{Box: box, New: true, Limit: 100})
+	slices.Reverse(list)
+	return list, err
+}
+
+// Load has a message's sound in the library until drop. Two phones that hear the
+// same message have it twice.
+func (m *mailroom) Load(_ context.Context, msg voicemail.Message) (prompt string, drop func(), err error) {
+	wav, err := m.Sound(msg)
+	if err != nil {
+		return "", nil, err
+	}
+	prompt = heardNow + call.NewID("heard", time.Now())
+	if err := m.sounds.Add(prompt, wav); err != nil {
+		return "", nil, &voicemail.BadSoundError{Err: err}
+	}
+	return prompt, func() { m.sounds.Remove(prompt) }, nil
+}
+
+// heardNow is where the library has messages while they are played.
+const heardNow = "message/"
+
 // HasGreeting says whether a box has one of its own.
 func (m *mailroom) HasGreeting(box string) bool { return m.sounds.Has(voicemail.Greeting(box)) }
 
@@ -65,38 +94,35 @@ func (m *mailroom) greets(box string) string {
 	return ""
 }
 
-func (m *mailroom) greetingFile(box string) string {
-	return filepath.Join(m.prompts, filepath.FromSlash(voicemail.Greeting(box))+".wav")
-}
-
 // Greeting is a box's own greeting as a WAV file.
-func (m *mailroom) Greeting(box string) ([]byte, error) {
-	return read(m.greetingFile(box), "the greeting of "+box)
+func (m *mailroom) Greeting(ctx context.Context, box string) ([]byte, error) {
+	wav, err := m.prompts.Sound(ctx, voicemail.Greeting(box))
+	if errors.Is(err, promptpg.ErrUnknown) {
+		err = &voicemail.NoSoundError{What: "the greeting of " + box}
+	}
+	return wav, err
 }
 
-// SetGreeting has a box's callers greeted by a WAV file from now on.
-func (m *mailroom) SetGreeting(box string, wav []byte) error {
-	file := m.greetingFile(box)
-	if err := os.MkdirAll(filepath.Dir(file), 0o750); err != nil {
+// SetGreeting has a box's callers greeted by a WAV file from now on, on all nodes.
+func (m *mailroom) SetGreeting(ctx context.Context, box string, wav []byte) error {
+	now := time.Now()
+	probe := heardNow + call.NewID("greeting", now)
+	if err := m.sounds.Add(probe, wav); err != nil { // what no node could play is not kept
+		return &voicemail.BadSoundError{Err: err}
+	}
+	m.sounds.Remove(probe)
+	if _, err := m.prompts.Save(ctx, promptpg.Prompt{Name: voicemail.Greeting(box), SavedAt: now}, wav); err != nil {
 		return fmt.Errorf("greeting of %s: %w", box, err)
 	}
-	part := file + ".part"
-	if err := os.WriteFile(part, wav, 0o600); err != nil {
-		return fmt.Errorf("greeting of %s: %w", box, err)
-	}
-	if err := m.sounds.Add(voicemail.Greeting(box), wav); err != nil {
-		return errors.Join(&voicemail.BadSoundError{Err: err}, remove(part))
-	}
-	if err := os.Rename(part, file); err != nil {
-		return fmt.Errorf("greeting of %s: %w", box, err)
-	}
-	return nil
+	return m.changed(ctx)
 }
 
 // DropGreeting has them greeted as usual again.
-func (m *mailroom) DropGreeting(box string) error {
-	m.sounds.Remove(voicemail.Greeting(box))
-	return remove(m.greetingFile(box))
+func (m *mailroom) DropGreeting(ctx context.Context, box string) error {
+	if err := m.prompts.Delete(ctx, voicemail.Greeting(box)); err != nil && !errors.Is(err, promptpg.ErrUnknown) {
+		return fmt.Errorf("greeting of %s: %w", box, err)
+	}
+	return m.changed(ctx)
 }
 
 func read(file, what string) ([]byte, error) {

@@ -8,6 +8,7 @@ import (
 	"github.com/callyard/callyard/internal/call"
 	"github.com/callyard/callyard/parking"
 	"github.com/callyard/callyard/routing"
+	"github.com/callyard/callyard/voicemail"
 )
 
 // Incoming takes a new call. It does not block.
@@ -30,9 +31,13 @@ func (h *Hub) Incoming(in Incoming) {
 	h.begin(in, number, flow)
 }
 
-// fromAgent routes what a rep dialled: a slot code retrieves, a colleague or a
+// fromAgent routes what a rep dialled: a slot code retrieves, *98 plays messages, a colleague or a
 // number is called.
 func (h *Hub) fromAgent(plan *Plan, in Incoming) {
+	if in.To == voicemail.Code {
+		h.hearMessages(in)
+		return
+	}
 	if lot, slot, ok := plan.Slot(in.To); ok {
 		by := call.Actor{User: in.Agent, Device: in.From.Device, Via: "dial"}
 		reserve := func() bool { return false }

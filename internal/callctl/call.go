@@ -48,6 +48,7 @@ type Call struct {
 	recorded  recorded            // what is wanted of recordings
 	handing   *handover           // an attended transfer is under way, to this call or from it
 	booking   *booking            // a rep has called a lot to park somebody there
+	hearing   *hearing            // a rep has called their messages
 	loan      *loan               // a leg given up that the other call has not taken yet
 	aside     map[call.LegID]Leg  // legs that hear a last word before they are hung up
 	held      map[call.LegID]bool // who put the other on hold; both may
@@ -189,6 +190,10 @@ func (c *Call) start() {
 	c.own(c.caller)
 	if c.booking != nil {
 		c.reserveSlot()
+		return
+	}
+	if c.hearing != nil {
+		c.listMessages()
 		return
 	}
 	c.startFlow()

@@ -131,13 +131,15 @@ func (c *Call) gathered(gen int) {
 	c.resume("digits", map[string]any{"digits": g.digits})
 }
 
-// onDigit routes a key press: the caller's to a menu, a queue's exit or a
-// message being recorded, the rep's to the feature codes.
+// onDigit routes a key press: the caller's to a menu, a queue's exit, a message
+// being recorded or messages being heard, the rep's to the feature codes.
 func (c *Call) onDigit(ev LegDigit) {
 	switch {
 	case c.ended:
 	case ev.Leg == c.caller && c.talk == nil && c.taking == nil:
 		switch {
+		case c.hearing != nil:
+			c.hearingKey(ev.Digit)
 		case c.wait.gather != nil:
 			c.wait.gather.digit(c, ev.Digit)
 		case c.wait.box != nil && ev.Digit == '#':

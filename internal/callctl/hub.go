@@ -25,6 +25,7 @@ type Config struct {
 	Recordings string                  // folder for recorded conversations; "" records none
 	Voicemail  string                  // folder of messages
 	Mail       Mail                    // nil: messages are files and facts only
+	Messages   Messages                // what reps hear by *98; nil: nothing
 	Greeting   func(box string) string // the sound of a box's greeting, "" for the usual one; may be nil
 	WrapUp     time.Duration           // after a conversation that no queue brought about
 	Log        *slog.Logger

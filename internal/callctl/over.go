@@ -21,6 +21,9 @@ func (c *Call) over(cause call.Cause) {
 	talked := c.talk != nil
 	c.closeStay()
 	c.giveUpSlot("hung_up")
+	if c.hearing != nil {
+		c.hearing.close()
+	}
 	c.leaveLineQuietly(map[bool]string{true: "answered", false: "abandoned"}[talked], call.Actor{Via: "caller"})
 	if t := c.talk; t != nil {
 		c.endTalk(cause)
@@ -114,6 +117,8 @@ func (c *Call) outcome() string {
 		return "parked"
 	case c.booking != nil:
 		return "not_parked" // a rep thought better of it: nobody was waiting in this call
+	case c.hearing != nil:
+		return "messages" // a rep heard theirs
 	case !c.connected.IsZero():
 		return "answered"
 	case c.voicemail != "":

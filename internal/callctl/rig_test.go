@@ -31,6 +31,7 @@ type rig struct {
 	lines *lines
 	queue *queues.Service
 	book  *book
+	mail  *mailroom
 	phone *exchange
 	audio sync.Mutex
 	disk  time.Duration // how long a recording takes to be closed; set before the first call
@@ -98,6 +99,7 @@ func newRig(t *testing.T) *rig {
 	r.tapes = t.TempDir()
 	r.parks = &lots{parking.NewMemory(), r.db}
 	mem := queues.NewMemory()
+	r.mail = &mailroom{}
 	r.book = &book{r: r, endings: map[call.ID]int{}}
 	mem.Enqueue = func(j job.Job) {
 		r.mu.Lock()
@@ -110,7 +112,7 @@ func newRig(t *testing.T) *rig {
 	r.phone = &exchange{r: r, devices: map[string][]device{}, texts: map[string][]string{}}
 	r.hub = callctl.New(callctl.Config{
 		Node: "n1", Plan: r.plan, Book: r.book, Parking: r.parks, Lines: r.lines, Directory: r, Dialer: r.phone,
-		Voicemail: t.TempDir(), Recordings: r.tapes, WrapUp: 10 * time.Second, Log: slog.New(&errorLog{r: r}),
+		Voicemail: t.TempDir(), Recordings: r.tapes, WrapUp: 10 * time.Second, Messages: r.mail, Log: slog.New(&errorLog{r: r}),
 	})
 	r.lot(parking.Lot{Name: "sales", Extension: "700", First: 701, Last: 703, Music: "hold"})
 	for _, a := range []string{"ann", "bea", "carl"} {

@@ -136,15 +136,25 @@ func (a *api) allPrompts(ctx context.Context) ([]Prompt, error) {
 	}
 	var all []Prompt
 	for _, p := range stored {
+		if unlisted(p.Name) {
+			continue
+		}
 		all = append(all, promptOf(p))
 	}
 	for _, name := range a.Sounds() {
-		if !strings.HasPrefix(name, "say/") && !slices.ContainsFunc(all, func(p Prompt) bool { return p.Name == name }) {
+		if !unlisted(name) && !slices.ContainsFunc(all, func(p Prompt) bool { return p.Name == name }) {
 			all = append(all, Prompt{Name: name, BuiltIn: true})
 		}
 	}
 	slices.SortFunc(all, func(p, q Prompt) int { return strings.Compare(p.Name, q.Name) })
 	return all, nil
+}
+
+// unlisted are sounds that nobody names: texts and messages that are heard just
+// now, and greetings, which belong to their boxes.
+func unlisted(name string) bool {
+	folder, _, _ := strings.Cut(name, "/")
+	return slices.Contains([]string{"say", "message", "greetings"}, folder)
 }
 
 // unplayed refuses to delete what something plays: the flow, lot or queue would

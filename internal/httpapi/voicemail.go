@@ -24,9 +24,9 @@ type Voicemail interface {
 	Sound(m voicemail.Message) ([]byte, error)
 
 	HasGreeting(box string) bool
-	Greeting(box string) ([]byte, error)
-	SetGreeting(box string, wav []byte) error
-	DropGreeting(box string) error
+	Greeting(ctx context.Context, box string) ([]byte, error)
+	SetGreeting(ctx context.Context, box string, wav []byte) error
+	DropGreeting(ctx context.Context, box string) error
 }
 
 // VoicemailBox is a box that holds messages.
@@ -166,19 +166,23 @@ func (a *api) voicemail() {
 func (a *api) greetings() {
 	const path = "/v1/voicemail_boxes/{name}/greeting"
 	route(a, op{method: "GET", path: path, scope: "read", id: "hear_voicemail_greeting", summary: "What callers of a box hear before the beep", also: hears},
-		func(_ context.Context, in *Mailbox) (*sound, error) { return wavFile(a.Voicemail.Greeting(in.Box)) })
+		func(ctx context.Context, in *Mailbox) (*sound, error) {
+			return wavFile(a.Voicemail.Greeting(ctx, in.Box))
+		})
 	route(a, op{
-		method: "PUT", path: path, scope: "write", id: "set_voicemail_greeting", summary: "Give a box a greeting of its own, on this node",
+		method: "PUT", path: path, scope: "write", id: "set_voicemail_greeting", summary: "Give a box a greeting of its own, on all nodes",
 		takes: map[string]*huma.Schema{"audio/wav": {Type: huma.TypeString, Format: "binary", Description: "A WAV file, at most 1 MiB: a minute of 8 kHz, 16 bit, mono"}},
-	}, func(_ context.Context, in *struct {
+	}, func(ctx context.Context, in *struct {
 		Mailbox
 		RawBody []byte
 	},
 	) (*nothing, error) {
-		return nil, a.Voicemail.SetGreeting(in.Box, in.RawBody)
+		return nil, a.Voicemail.SetGreeting(ctx, in.Box, in.RawBody)
 	})
 	route(a, op{method: "DELETE", path: path, scope: "write", id: "delete_voicemail_greeting", summary: "Greet a box's callers as usual again"},
-		func(_ context.Context, in *Mailbox) (*nothing, error) { return nil, a.Voicemail.DropGreeting(in.Box) })
+		func(ctx context.Context, in *Mailbox) (*nothing, error) {
+			return nil, a.Voicemail.DropGreeting(ctx, in.Box)
+		})
 }
 
 // voicemailProblem is the part of the table of errors that is about messages.

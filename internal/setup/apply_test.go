@@ -153,6 +153,8 @@ func TestConflicts(t *testing.T) {
 		{"an agent's extension is a slot", parking.Lot{Name: "b", First: 711, Last: 719}, queues.Agent{Name: "bob", Extension: "705"}, `agent "bob": extension 705 is a slot of lot "sales"`},
 		{"an agent is called like a slot", parking.Lot{Name: "b", First: 711, Last: 719}, queues.Agent{Name: "705"}, `agent "705": name 705 is a slot of lot "sales"`},
 		{"an agent's extension is a lot's", parking.Lot{Name: "b", First: 711, Last: 719}, queues.Agent{Name: "bob", Extension: "700"}, `agent "bob": extension 700 is the extension of lot "sales"`},
+		{"a lot's extension is a feature code", parking.Lot{Name: "b", Extension: "*98", First: 711, Last: 719}, queues.Agent{}, `lot "b": extension *98 is the code by which reps hear their messages`},
+		{"an agent's extension is a feature code", parking.Lot{Name: "b", First: 711, Last: 719}, queues.Agent{Name: "bob", Extension: "*98"}, `agent "bob": extension *98 is the code by which reps hear their messages`},
 		{"an extension of two agents", parking.Lot{Name: "b", First: 711, Last: 719}, queues.Agent{Name: "bob", Extension: "201"}, `agent "bob": extension 201 is that of agent "ann"`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

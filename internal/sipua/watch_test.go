@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/callyard/callyard/internal/call"
 	"github.com/callyard/callyard/internal/callctl"
@@ -57,6 +58,7 @@ func TestLampNamesTheDialog(t *testing.T) {
 	if m := w.told(1, "early"); dialogOf.MatchString(m.body()) {
 		t.Errorf("the phone has not answered yet: there is no dialog\n%s", m.body())
 	}
+	watcher.quiet(100*time.Millisecond, func(m msg) bool { return m.method() == "NOTIFY" }) // its answer has been seen
 	desk.reply(inv, 180, "ofRep1", "")
 	event[callctl.LegRang](leg)
 	m := w.told(2, "early") // nothing but the 180 has said so

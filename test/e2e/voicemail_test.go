@@ -7,13 +7,18 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/callyard/callyard/internal/call"
+	"github.com/callyard/callyard/internal/config"
 	"github.com/callyard/callyard/internal/media/tone"
 	"github.com/callyard/callyard/internal/media/wav"
+	"github.com/callyard/callyard/internal/pgtest"
 	"github.com/callyard/callyard/internal/softphone"
+	"github.com/callyard/callyard/voicemail"
 )
 
 // rest asks the hub over REST.
@@ -147,4 +152,89 @@ numbers:
 		t.Errorf("left behind: %q", files)
 	}
 	h.rest(422, "PUT", "/v1/voicemail_boxes/.hidden/greeting", "audio/wav", greeting, nil)
+}
+
+// A rep dials *98: they are told how many messages wait, hear each, delete one and
+// keep the other; their lamp follows.
+func TestRepHearsMessages(t *testing.T) {
+	t.Parallel()
+	node := ""
+	h := start(t, "", func(c *config.Config) { node = c.Node })
+	rep1 := h.rep("rep1", softphone.Manual)
+	mwi, err := rep1.Subscribe(within(t, 5*time.Second), "message-summary", "rep1", 10*time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	waits(t, mwi, "0/0")
+	var ids []string
+	for i, hz := range []float64{1500, 1900} {
+		at := time.Now().Add(time.Duration(i-9) * time.Minute)
+		m := voicemail.Message{ID: call.NewID("msg", at), Box: "rep1", Call: "call_x", Node: call.NodeID(node), File: filepath.Join("rep1", strconv.Itoa(i)+".wav"), Length: 2 * time.Second, LeftAt: at}
+		file := filepath.Join(h.dir, "voicemail", m.File)
+		if err := os.MkdirAll(filepath.Dir(file), 0o750); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, wav.Linear(tone.Generate(hz, 2*time.Second, 8000), 8000), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := h.Mail.Keep(within(t, 5*time.Second), m, call.Event{At: at, Call: m.Call, Type: call.VoicemailNew}); err != nil {
+			t.Fatal(err)
+		}
+		ids = append(ids, m.ID)
+		waits(t, mwi, strconv.Itoa(i+1)+"/0")
+	}
+	d := h.dialled(rep1, "rep1", voicemail.Code)
+	hears(t, "rep1", d, 1500)
+	if err := d.SendDigits(within(t, 5*time.Second), "7"); err != nil {
+		t.Fatal(err)
+	}
+	waits(t, mwi, "1/0")
+	hears(t, "rep1", d, 1900)
+	if err := d.SendDigits(within(t, 5*time.Second), "9"); err != nil {
+		t.Fatal(err)
+	}
+	waits(t, mwi, "0/1")
+	if e := ends(t, "rep1", d); !e.Remote {
+		t.Errorf("%+v", e)
+	}
+	h.rest(404, "GET", "/v1/voicemail_messages/"+ids[0], "", nil, nil)
+	var m struct {
+		HeardBy string `json:"heard_by"`
+	}
+	h.rest(200, "GET", "/v1/voicemail_messages/"+ids[1], "", nil, &m)
+	if m.HeardBy != "rep1" {
+		t.Errorf("heard by %q", m.HeardBy)
+	}
+	if files, _ := filepath.Glob(filepath.Join(h.dir, "voicemail", "rep1", "*")); len(files) != 1 {
+		t.Errorf("files: %q", files)
+	}
+}
+
+// A greeting is all nodes'; a message's sound is its node's, which the others name.
+func TestVoicemailOfAnotherNode(t *testing.T) {
+	t.Parallel()
+	url, node := pgtest.URL(t), ""
+	here := start(t, "", func(c *config.Config) { c.Database, node = url, c.Node })
+	there := start(t, "", func(c *config.Config) { c.Database = url })
+	there.APIKey = here.APIKey // only the first node of a database makes one
+	const greeting = "/v1/voicemail_boxes/team/greeting"
+	sound := wav.Linear(tone.Generate(1500, time.Second, 8000), 8000)
+	here.rest(204, "PUT", greeting, "audio/wav", sound, nil)
+	if got := there.rest(200, "GET", greeting, "", nil, nil); !bytes.Equal(got, sound) {
+		t.Error("the greeting is another there")
+	}
+	name := voicemail.Greeting("team")
+	eventually(t, "the other node can play it", func() bool { return there.Media.Library().Has(name) })
+	there.rest(204, "DELETE", greeting, "", nil, nil)
+	eventually(t, "no node plays it any more", func() bool { return !here.Media.Library().Has(name) && !there.Media.Library().Has(name) })
+
+	now := time.Now()
+	m := voicemail.Message{ID: call.NewID("msg", now), Box: "team", Call: "call_x", Node: call.NodeID(node), File: "team/x.wav", LeftAt: now}
+	if err := here.Mail.Keep(within(t, 5*time.Second), m, call.Event{At: now, Call: m.Call, Type: call.VoicemailNew}); err != nil {
+		t.Fatal(err)
+	}
+	if answer := there.rest(409, "GET", "/v1/voicemail_messages/"+m.ID+"/audio", "", nil, nil); !strings.Contains(string(answer), node) {
+		t.Errorf("%s", answer)
+	}
+	here.rest(404, "GET", "/v1/voicemail_messages/"+m.ID+"/audio", "", nil, nil) // it is here, or was
 }
