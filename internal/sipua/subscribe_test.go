@@ -152,7 +152,8 @@ func TestSubscribe(t *testing.T) {
 }
 
 func TestSubscribeRefused(t *testing.T) {
-	h, _ := lit(t, func(c *sipua.Config) { c.Timers.MinWatch = 0 })
+	// Nobody answers the many NOTIFYs here.
+	h, _ := lit(t, func(c *sipua.Config) { c.Timers.MinWatch, c.Timers.GiveUp = 0, time.Minute })
 	p := udpPeer(t, h.udp)
 	for _, headers := range [][]string{{"Event: presence"}, nil} {
 		k := p.talk("rep1", "701")
