@@ -321,6 +321,16 @@ var browserStories = []story{
 		}
 		return errors.Join(hears(ctx, "rep2", d, repHz["rep1"]), b.hears(ctx, repHz["rep2"]))
 	}},
+	{"browser", "parks by keys, as RFC 4733 has them", func(ctx context.Context, y *yard) error {
+		b, d, err := y.browserUp(ctx)
+		if err != nil {
+			return err
+		}
+		if _, err := b.do(ctx, "keys", "*7"); err != nil {
+			return err
+		}
+		return hears(ctx, "the parked caller", d, musicHz)
+	}},
 	{"browser", "parks by REFER, another retrieves", func(ctx context.Context, y *yard) error {
 		b, d, err := y.browserUp(ctx)
 		if err != nil {
