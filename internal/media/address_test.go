@@ -10,6 +10,7 @@ import (
 )
 
 func TestBindings(t *testing.T) {
+	t.Parallel()
 	at := func(s string) (a netip.Addr) {
 		if s != "" {
 			a = netip.MustParseAddr(s)
@@ -41,6 +42,7 @@ func TestBindings(t *testing.T) {
 // TestLegsOfBothFamilies: one is told IPv4, one IPv6, one an address that is not
 // the machine's, and they hear each other.
 func TestLegsOfBothFamilies(t *testing.T) {
+	t.Parallel()
 	onEachNetwork(t, func(t *testing.T, e *Engine) {
 		for _, ip := range []string{"0.0.0.0", "::"} {
 			t.Run(ip, func(t *testing.T) {
@@ -87,6 +89,7 @@ func TestLegsOfBothFamilies(t *testing.T) {
 }
 
 func TestAnAddressOfTheOtherFamilyGetsNothing(t *testing.T) {
+	t.Parallel()
 	e := newEngine(t, Config{})
 	p := openPort(t, e) // IPv4
 	p.SetRemote(netip.MustParseAddrPort("[::1]:4000"), pcmu, SendRecv, Options{})

@@ -40,6 +40,7 @@ func opusPackets(t testing.TB, name string) [][]byte {
 }
 
 func TestDecoding(t *testing.T) {
+	t.Parallel()
 	pcm := tone.Generate(600, time.Second, rate)
 	wide := tone.Generate(600, time.Second, g722.Rate)
 	chop := func(b []byte) (packets [][]byte) {
@@ -78,6 +79,7 @@ func TestDecoding(t *testing.T) {
 }
 
 func TestOpusThatIsNoneIsSurvived(t *testing.T) {
+	t.Parallel()
 	d := newDecoder(codeOpus, rate)
 	good := opusPackets(t, "speech.opus")
 	random := rand.New(rand.NewPCG(1, 2))
@@ -97,6 +99,7 @@ func TestOpusThatIsNoneIsSurvived(t *testing.T) {
 
 // sines is as faithful as a half-band filter has to be.
 func TestBetween8And16kHz(t *testing.T) {
+	t.Parallel()
 	for _, hz := range []float64{200, 1000, 3300} {
 		up := (&doubler{}).double(nil, tone.Generate(hz, 100*time.Millisecond, 8000))
 		if got, level := tone.Detect(up[100:], 16000); len(up) != 1600 || math.Abs(got-hz) > 3 || math.Abs(level+15) > 0.5 {

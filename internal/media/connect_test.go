@@ -17,6 +17,7 @@ func (p *Port) rawState() (peer *destination, brisk bool) {
 }
 
 func TestSocketIsConnectedWhileTheLatchIsShut(t *testing.T) {
+	t.Parallel()
 	c := &clock{}
 	e := newEngine(t, Config{Clock: c.now})
 	p, ph := connected(t, e, pcmu)
@@ -55,6 +56,7 @@ func TestSocketIsConnectedWhileTheLatchIsShut(t *testing.T) {
 }
 
 func TestOnlyWhatIsListenedToIsReadInAHurry(t *testing.T) {
+	t.Parallel()
 	e := newEngine(t, Config{})
 	a, pa := connected(t, e, pcmu)
 	b, pb := connected(t, e, pcmu)

@@ -25,6 +25,7 @@ func (ph *peer) press(event byte, packets, ends int) {
 }
 
 func TestEachKeyIsHeardOnce(t *testing.T) {
+	t.Parallel()
 	onEachNetwork(t, func(t *testing.T, e *Engine) {
 		p, ph := connected(t, e, pcmu)
 		keys := make(chan rune, 20)
@@ -49,6 +50,7 @@ func TestEachKeyIsHeardOnce(t *testing.T) {
 }
 
 func TestKeyHearing(t *testing.T) {
+	t.Parallel()
 	type pkt struct {
 		ts       uint32
 		event    byte
@@ -89,6 +91,7 @@ func TestKeyHearing(t *testing.T) {
 }
 
 func TestKeysAreSent(t *testing.T) {
+	t.Parallel()
 	onEachNetwork(t, func(t *testing.T, e *Engine) {
 		p, ph := connected(t, e, pcmu)
 		p.Music("tone440")
@@ -159,6 +162,7 @@ func continuousSequence(t *testing.T, packets []packet) {
 }
 
 func TestKeysPassAJoin(t *testing.T) {
+	t.Parallel()
 	onEachNetwork(t, func(t *testing.T, e *Engine) {
 		a, pa := connected(t, e, pcmu)
 		b, pb := connected(t, e, pcma) // telephone-event is 96 there
@@ -193,6 +197,7 @@ func TestKeysPassAJoin(t *testing.T) {
 }
 
 func TestAKeyThatIsNotPassedOnIsNoLoss(t *testing.T) {
+	t.Parallel()
 	e := newEngine(t, Config{})
 	a, pa := connected(t, e, pcmu)
 	b, pb := connected(t, e, Codec{Name: "PCMU"}) // no telephone-event

@@ -45,6 +45,7 @@ func freeRange(t *testing.T, n int) (lowest, highest int) {
 }
 
 func TestPorts(t *testing.T) {
+	t.Parallel()
 	c := &clock{}
 	low, high := freeRange(t, 4)
 	e := newEngine(t, Config{PortMin: low, PortMax: high, Clock: c.now})
@@ -83,6 +84,7 @@ func TestPorts(t *testing.T) {
 }
 
 func TestQuarantineIsFiveSeconds(t *testing.T) {
+	t.Parallel()
 	r, err := newPortRange(4000, 4001)
 	if err != nil {
 		t.Fatal(err)
@@ -102,6 +104,7 @@ func TestQuarantineIsFiveSeconds(t *testing.T) {
 }
 
 func TestPortsTakenByOthersArePassedOver(t *testing.T) {
+	t.Parallel()
 	low, high := freeRange(t, 4)
 	other, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: low + 1}) // an RTCP port
 	if err != nil {
@@ -115,6 +118,7 @@ func TestPortsTakenByOthersArePassedOver(t *testing.T) {
 }
 
 func TestPortRangesThatCannotBe(t *testing.T) {
+	t.Parallel()
 	for _, c := range [][2]int{{0, 10}, {30000, 30000}, {30001, 30002}, {70000, 70010}, {40000, 30000}} {
 		if _, err := New(Config{IP: loopback, PortMin: c[0], PortMax: c[1]}); err == nil {
 			t.Errorf("%v was accepted", c)
@@ -123,6 +127,7 @@ func TestPortRangesThatCannotBe(t *testing.T) {
 }
 
 func TestStartAndStop(t *testing.T) {
+	t.Parallel()
 	onEachNetwork(t, func(t *testing.T, e *Engine) {
 		p, _ := connected(t, e, pcmu)
 		p.Music("")
@@ -147,6 +152,7 @@ func TestStartAndStop(t *testing.T) {
 }
 
 func TestSwitchingFromManySides(t *testing.T) {
+	t.Parallel()
 	onEachNetwork(t, func(t *testing.T, e *Engine) {
 		var ports []*Port
 		var peers []*peer
@@ -188,6 +194,7 @@ func TestSwitchingFromManySides(t *testing.T) {
 }
 
 func TestSilenceIsTold(t *testing.T) {
+	t.Parallel()
 	c := &clock{}
 	e := newEngine(t, Config{Clock: c.now})
 	p, ph := connected(t, e, pcmu)
@@ -229,7 +236,7 @@ func TestSilenceIsTold(t *testing.T) {
 			ph.send(b)
 		},
 	} {
-		c.advance(25 * time.Second)
+		c.advance(9 * time.Second) // with the 20 of before still too little to be told
 		before := c.now()
 		send()
 		eventually(t, what, func() bool {
@@ -237,7 +244,7 @@ func TestSilenceIsTold(t *testing.T) {
 			defer p.in.mu.Unlock()
 			return p.in.lastAt >= before.Sub(e.started)
 		})
-		c.advance(25 * time.Second)
+		c.advance(20 * time.Second)
 		if heard() {
 			t.Errorf("%s was not taken for life", what)
 		}

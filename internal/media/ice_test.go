@@ -65,6 +65,7 @@ func (b *browser) proper(extra ...stun.Setter) []stun.Setter {
 var nominate = stun.RawAttribute{Type: stun.AttrUseCandidate}
 
 func TestChecks(t *testing.T) {
+	t.Parallel()
 	e := newEngine(t, Config{})
 	passive := &DTLS{Fingerprints: []Fingerprint{{"sha-256", "00"}}}
 	code := func(m *stun.Message) stun.ErrorCode {

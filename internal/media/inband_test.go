@@ -36,6 +36,7 @@ func keysIn(pcm []int16) (keys string) {
 }
 
 func TestKeysInTheSound(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		ms        int
 		low, high float64
@@ -77,6 +78,7 @@ func TestKeysInTheSound(t *testing.T) {
 }
 
 func TestSpeechAndMusicAreNoKeys(t *testing.T) {
+	t.Parallel()
 	for _, name := range []string{"default", "leave-message", "unavailable", "invalid", "goodbye", "recorded", "ringback", "busy", "digits/7"} {
 		b, err := assets.Files.ReadFile(name + ".wav")
 		if err != nil {
@@ -93,6 +95,7 @@ func TestSpeechAndMusicAreNoKeys(t *testing.T) {
 }
 
 func TestAPhoneWithoutTelephoneEventPressesKeys(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]Codec{"PCMU": {Name: "PCMU"}, "PCMA": {Name: "PCMA", PT: 8}} {
 		t.Run(name, func(t *testing.T) {
 			e := newEngine(t, Config{})

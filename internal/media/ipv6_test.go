@@ -9,6 +9,7 @@ import (
 // TestBothFamilies: an engine bound to every address serves peers of IPv4 and
 // IPv6, over either network.
 func TestBothFamilies(t *testing.T) {
+	t.Parallel()
 	for _, portable := range []bool{false, true} {
 		e, err := New(Config{IP: netip.IPv6Unspecified(), Portable: portable})
 		if err != nil {

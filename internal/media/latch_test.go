@@ -8,6 +8,7 @@ import (
 )
 
 func TestLatch(t *testing.T) {
+	t.Parallel()
 	sdp := netip.MustParseAddrPort("192.0.2.1:4000")
 	sameHost := netip.MustParseAddrPort("192.0.2.1:4100")
 	signalling := netip.MustParseAddrPort("198.51.100.7:5000")
@@ -69,6 +70,7 @@ func TestLatch(t *testing.T) {
 }
 
 func TestAForeignSourceIsRefusedAfterTheLock(t *testing.T) {
+	t.Parallel()
 	onEachNetwork(t, func(t *testing.T, e *Engine) {
 		p, ph := connected(t, e, pcmu)
 		thief := newPeer(t, p, pcmu)
@@ -100,6 +102,7 @@ func TestAForeignSourceIsRefusedAfterTheLock(t *testing.T) {
 }
 
 func TestWhatIsNoRTPIsCountedAndDropped(t *testing.T) {
+	t.Parallel()
 	e := newEngine(t, Config{})
 	a, pa := connected(t, e, pcmu)
 	b, pb := connected(t, e, pcmu)
@@ -120,6 +123,7 @@ func TestWhatIsNoRTPIsCountedAndDropped(t *testing.T) {
 }
 
 func TestParseNeverReachesBeyondThePacket(t *testing.T) {
+	t.Parallel()
 	if err := quick.Check(func(b []byte) bool {
 		if len(b) > 0 {
 			b[0] = 0x80 | b[0]&0x3f

@@ -13,6 +13,7 @@ import (
 )
 
 func TestTheBuiltInSounds(t *testing.T) {
+	t.Parallel()
 	l, err := NewLibrary()
 	if err != nil {
 		t.Fatal(err)
@@ -46,6 +47,7 @@ func TestTheBuiltInSounds(t *testing.T) {
 }
 
 func TestLibraryAdd(t *testing.T) {
+	t.Parallel()
 	l, err := NewLibrary()
 	if err != nil {
 		t.Fatal(err)

@@ -1,8 +1,11 @@
 package media
 
 import (
+	"flag"
 	"net"
 	"net/netip"
+	"runtime"
+	"strconv"
 	"testing"
 	"time"
 
@@ -11,7 +14,17 @@ import (
 	"github.com/callyard/callyard/internal/media/tone"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// TestMain lets more tests run at once than there are processors: they mostly
+// wait for audio.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if p := flag.Lookup("test.parallel"); p.Value.String() == strconv.Itoa(runtime.GOMAXPROCS(0)) {
+		if err := p.Value.Set("6"); err != nil {
+			panic(err)
+		}
+	}
+	goleak.VerifyTestMain(m)
+}
 
 var loopback = netip.MustParseAddr("127.0.0.1")
 

@@ -12,6 +12,7 @@ import (
 )
 
 func TestRecord(t *testing.T) {
+	t.Parallel()
 	onEachNetwork(t, func(t *testing.T, e *Engine) {
 		for name, c := range map[string]Codec{"PCMU": pcmu, "PCMA": pcma, "G.722": wideband} {
 			t.Run(name, func(t *testing.T) {
@@ -37,7 +38,7 @@ func TestRecord(t *testing.T) {
 				if hz, _ := tone.Detect(a.PCM, a.Rate); hz < 699 || hz > 701 || a.Rate != rate {
 					t.Errorf("%v Hz at rate %d", hz, a.Rate)
 				}
-				if got := time.Duration(len(a.PCM)) * time.Second / rate; got != length || length < 500*time.Millisecond || length > 600*time.Millisecond {
+				if got := time.Duration(len(a.PCM)) * time.Second / rate; got != length || length < 500*time.Millisecond || length > time.Second {
 					t.Errorf("%v in the file, %v told", got, length)
 				}
 				if again, err := stop(); again != length || err != nil {
@@ -73,6 +74,7 @@ func readWAV(t *testing.T, path string) wav.Audio {
 }
 
 func TestOpusIsRecorded(t *testing.T) {
+	t.Parallel()
 	e := newEngine(t, Config{})
 	p, ph := connected(t, e, opus48)
 	path := filepath.Join(t.TempDir(), "r.wav")
@@ -82,7 +84,7 @@ func TestOpusIsRecorded(t *testing.T) {
 	}
 	<-ph.sayAll(opusPackets(t, "music.opus")[:25], 48000)
 	eventually(t, "all of it", func() bool { return p.Stats().Received == 25 })
-	if length, err := stop(); err != nil || length < 500*time.Millisecond || length > 600*time.Millisecond {
+	if length, err := stop(); err != nil || length < 500*time.Millisecond || length > time.Second {
 		t.Errorf("%v, %v", length, err)
 	}
 	if a := readWAV(t, path); !tone.Has(a.PCM, 600) {
@@ -91,6 +93,7 @@ func TestOpusIsRecorded(t *testing.T) {
 }
 
 func TestGapsAreSilence(t *testing.T) {
+	t.Parallel()
 	e := newEngine(t, Config{})
 	p, ph := connected(t, e, pcmu)
 	path := filepath.Join(t.TempDir(), "r.wav")
@@ -127,6 +130,7 @@ func TestGapsAreSilence(t *testing.T) {
 }
 
 func TestASourceThatStartsAnewIsPlacedByTheClock(t *testing.T) {
+	t.Parallel()
 	file, err := newTape(filepath.Join(t.TempDir(), "r"), 1, time.Minute)
 	if err != nil {
 		t.Fatal(err)
@@ -157,6 +161,7 @@ func TestASourceThatStartsAnewIsPlacedByTheClock(t *testing.T) {
 }
 
 func TestRecordingEnds(t *testing.T) {
+	t.Parallel()
 	e := newEngine(t, Config{})
 	record := func(p *Port, max time.Duration) (string, func() (time.Duration, error)) {
 		path := filepath.Join(t.TempDir(), "r.wav")
@@ -209,6 +214,7 @@ func TestRecordingEnds(t *testing.T) {
 }
 
 func TestASlowDiskDropsAndNeverBlocks(t *testing.T) {
+	t.Parallel()
 	e := newEngine(t, Config{})
 	p, _ := connected(t, e, pcmu)
 	r := &track{port: p, rec: &recorder{engine: e, frames: make(chan recorded, recordQueue)}} // nobody writes

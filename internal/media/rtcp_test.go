@@ -11,6 +11,7 @@ import (
 )
 
 func TestReports(t *testing.T) {
+	t.Parallel()
 	onEachNetwork(t, func(t *testing.T, e *Engine) {
 		c := &clock{}
 		e = newEngine(t, Config{Clock: c.now, Portable: e.cfg.Portable})
@@ -85,6 +86,7 @@ func report[T rtcp.Packet](t *testing.T, conn *net.UDPConn) T {
 }
 
 func TestReportsGoToThePortAboveWithoutMux(t *testing.T) {
+	t.Parallel()
 	c := &clock{}
 	e := newEngine(t, Config{Clock: c.now})
 	p := openPort(t, e)
@@ -104,6 +106,7 @@ func TestReportsGoToThePortAboveWithoutMux(t *testing.T) {
 }
 
 func TestFlow(t *testing.T) {
+	t.Parallel()
 	feed := func(f *flow, seqs ...uint16) {
 		for _, s := range seqs {
 			f.count(header{seq: s, ts: uint32(s) * 160, ssrc: 1}, 0, 8000, true)
@@ -147,6 +150,7 @@ func TestFlow(t *testing.T) {
 }
 
 func TestOpinion(t *testing.T) {
+	t.Parallel()
 	best := opinion("PCMU", 0, 0, 0, 0)
 	if best < 4.35 || best > 4.45 {
 		t.Errorf("a perfect G.711 call scores %v", best)

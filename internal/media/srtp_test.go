@@ -104,6 +104,7 @@ func (ph *peer) rtp(payload []byte) []byte {
 }
 
 func TestProtectedAndPlainLegsHearEachOther(t *testing.T) {
+	t.Parallel()
 	for _, suite := range []string{"AES_CM_128_HMAC_SHA1_80", "AES_CM_128_HMAC_SHA1_32", "AEAD_AES_128_GCM"} {
 		t.Run(suite, func(t *testing.T) {
 			onEachNetwork(t, func(t *testing.T, e *Engine) {
@@ -150,6 +151,7 @@ func dtmfPacket(ph *peer, key byte) []byte {
 }
 
 func TestMusicAndReportsAreProtected(t *testing.T) {
+	t.Parallel()
 	e := newEngine(t, Config{})
 	p, ph, c := sealed(t, e, "AES_CM_128_HMAC_SHA1_80")
 	p.Music("tone440")
@@ -209,6 +211,7 @@ func TestMusicAndReportsAreProtected(t *testing.T) {
 }
 
 func TestNothingUnprovenIsHeard(t *testing.T) {
+	t.Parallel()
 	onEachNetwork(t, func(t *testing.T, e *Engine) {
 		p, ph, c := sealed(t, e, "AES_CM_128_HMAC_SHA1_80")
 		other := newPeer(t, p, pcmu)
@@ -244,6 +247,7 @@ func TestNothingUnprovenIsHeard(t *testing.T) {
 }
 
 func TestKeysOverOffersAndAnswers(t *testing.T) {
+	t.Parallel()
 	e := newEngine(t, Config{})
 	ours, theirs := newKey("AES_CM_128_HMAC_SHA1_80"), newKey("AES_CM_128_HMAC_SHA1_80")
 	p := openPort(t, e)
@@ -328,6 +332,7 @@ func TestKeysOverOffersAndAnswers(t *testing.T) {
 
 // What is done with a leg's audio is done with what was protected.
 func TestEncryptedLegsAreRecordedTranslatedAndGiveKeys(t *testing.T) {
+	t.Parallel()
 	e := newEngine(t, Config{})
 	a, pa, ca := sealed(t, e, "AEAD_AES_128_GCM")
 	b, pb := connected(t, e, wideband)
@@ -368,6 +373,7 @@ func TestEncryptedLegsAreRecordedTranslatedAndGiveKeys(t *testing.T) {
 
 // A stream that is protected has each number once.
 func TestWhatComesTwiceIsSentOnce(t *testing.T) {
+	t.Parallel()
 	e := newEngine(t, Config{})
 	a, pa := connected(t, e, pcmu)
 	b, pb, cb := sealed(t, e, "AEAD_AES_128_GCM")

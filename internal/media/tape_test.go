@@ -29,6 +29,7 @@ func stereo(t *testing.T, path string) (left, right []int16) {
 }
 
 func TestRecordWith(t *testing.T) {
+	t.Parallel()
 	onEachNetwork(t, func(t *testing.T, e *Engine) {
 		a, ann := connected(t, e, pcmu)
 		b, bob := connected(t, e, wideband)
@@ -62,6 +63,7 @@ func TestRecordWith(t *testing.T) {
 }
 
 func TestPausedIsSilent(t *testing.T) {
+	t.Parallel()
 	e := newEngine(t, Config{})
 	p, ph := connected(t, e, pcmu)
 	q, _ := connected(t, e, pcmu)
@@ -97,6 +99,7 @@ func TestPausedIsSilent(t *testing.T) {
 }
 
 func TestTape(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "t.wav")
 	tp, err := newTape(path, 2, 10*time.Second)
 	if err != nil {

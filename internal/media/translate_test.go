@@ -24,6 +24,7 @@ func (ph *peer) sayAll(packets [][]byte, clock uint32) (said <-chan struct{}) {
 }
 
 func TestLegsOfDifferentCodecsUnderstandEachOther(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct{ a, b Codec }{
 		"PCMU and G.722": {pcmu, wideband}, "G.722 and PCMA": {wideband, pcma}, "G.722 and G.722": {wideband, wideband},
 	} {
@@ -57,6 +58,7 @@ func TestLegsOfDifferentCodecsUnderstandEachOther(t *testing.T) {
 }
 
 func TestOpusIsHeardByOthers(t *testing.T) {
+	t.Parallel()
 	for name, other := range map[string]Codec{"PCMU": pcmu, "G.722": wideband} {
 		t.Run(name, func(t *testing.T) {
 			e := newEngine(t, Config{})
@@ -82,6 +84,7 @@ func TestOpusIsHeardByOthers(t *testing.T) {
 }
 
 func TestOpusPassesBetweenLegsThatBothHaveIt(t *testing.T) {
+	t.Parallel()
 	onEachNetwork(t, func(t *testing.T, e *Engine) {
 		a, pa := connected(t, e, opus48)
 		other := opus48
@@ -109,6 +112,7 @@ func TestOpusPassesBetweenLegsThatBothHaveIt(t *testing.T) {
 }
 
 func TestTranslationPutsPacketsInOrder(t *testing.T) {
+	t.Parallel()
 	e := newEngine(t, Config{})
 	sent := func(b *Port) func() bool {
 		n := b.Stats().Sent
@@ -166,6 +170,7 @@ func TestTranslationPutsPacketsInOrder(t *testing.T) {
 }
 
 func TestMusicIsHeardInWideband(t *testing.T) {
+	t.Parallel()
 	e := newEngine(t, Config{})
 	p, ph := connected(t, e, wideband)
 	p.Music("tone440")
