@@ -153,7 +153,7 @@ func (c *Call) abort() {
 		legs = append(legs, c.talk.leg)
 	}
 	if c.loan != nil {
-		legs = append(legs, c.loan.leg)
+		legs = append(legs, c.loan.legs...)
 	}
 	if c.caller != nil {
 		legs = append(legs, c.caller)

@@ -2,6 +2,7 @@ package callctl
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/callyard/callyard/internal/call"
@@ -20,12 +21,14 @@ type handover struct {
 	result  func(status int, reason string)
 }
 
-// loan is what a giver has given up and nobody has taken yet.
+// loan is what a giver has given up and nobody has taken yet: its party, or the
+// phones that ring in it.
 type loan struct {
-	leg   Leg
+	legs  []Leg
+	round *round // of phones that ring; the taker's from here on
 	party Party
 	held  bool
-	late  []LegEvent // what happened on the leg meanwhile; the giver's
+	late  []LegEvent // what happened on the legs meanwhile; the giver's
 }
 
 // consulted: the rep on the conversation asks for the party of another call.
@@ -55,6 +58,10 @@ func (c *Call) consulted(ev LegReferred) {
 
 // give is the giver's part; mine is the rep's leg in the taker.
 func (c *Call) give(h *handover, taker *Call, mine Leg) {
+	if r := c.consulting(h); r != nil {
+		c.giveRinging(h, r, taker)
+		return
+	}
 	check := c.cannotGive
 	if c.booking != nil {
 		check = c.cannotGiveSlot
@@ -77,6 +84,9 @@ func (c *Call) give(h *handover, taker *Call, mine Leg) {
 		if c.talk.bounce != nil {
 			c.spend()
 		}
+		if c.answered.IsZero() {
+			c.answered = time.Now() // the colleague has; the rep's ACK is on its way
+		}
 	}
 	if c.trunk != "" && !h.inbound {
 		// The call that came from outside goes on, with its flow, its clock and its
@@ -89,7 +99,7 @@ func (c *Call) give(h *handover, taker *Call, mine Leg) {
 		return
 	}
 	c.handing = h
-	lent := &loan{leg: c.caller, party: c.from, held: c.held[c.caller.ID()]}
+	lent := &loan{legs: []Leg{c.caller}, party: c.from, held: c.held[c.caller.ID()]}
 	given := *lent
 	c.caller, c.loan = nil, lent
 	if !taker.mb.post(func() { taker.receive(h, given, c) }) {
@@ -104,7 +114,9 @@ func (c *Call) cannotGive(h *handover) (status int, why string) {
 	switch {
 	case c.ended || c.caller == nil && c.loan == nil:
 		return 603, "That call has ended"
-	case c.transferring() || c.taking != nil || c.stay != nil && (c.talk == nil || c.talk.bounce == nil) || c.answered.IsZero():
+	case c.transferring() || c.taking != nil || c.stay != nil && (c.talk == nil || c.talk.bounce == nil):
+		return 491, ""
+	case c.answered.IsZero() && (c.talk == nil || h.rep != c.caller):
 		return 491, ""
 	case gone:
 		return 0, ""
@@ -128,33 +140,34 @@ func (c *Call) notGiven(h *handover, status int, why string) {
 // deserted goes on with a call whose rep has left trusting in a transfer that
 // has come to nothing.
 func (c *Call) deserted() {
-	if !c.ended && c.talk == nil && c.stay == nil && c.taking == nil && c.caller != nil && !c.transferring() {
+	if c.alone() {
 		c.goOn()
 	}
+}
+
+// alone tells whether the party has nobody, and nobody is on the way.
+func (c *Call) alone() bool {
+	return !c.ended && c.talk == nil && c.stay == nil && c.taking == nil && c.caller != nil && !c.transferring()
 }
 
 // receive is the taker's part: the party given takes the place of the rep.
 func (c *Call) receive(h *handover, given loan, giver *Call) {
 	c.handing = nil
-	if c.ended || c.caller == nil || c.stay != nil || c.taking != nil || (c.talk != nil && c.talk.agent != h.agent) {
-		if !giver.mb.post(giver.takeBack) {
-			refuse(given.leg, call.Gone, "")
-		}
-		h.result(603, "That call has ended")
-		c.deserted()
+	if c.cannotReceive(h, given, giver) {
 		return
 	}
-	c.own(given.leg)
+	leg := given.legs[0]
+	c.own(leg)
 	if given.held {
-		c.held[given.leg.ID()] = true
+		c.held[leg.ID()] = true
 	}
 	now := time.Now()
 	c.note(call.Event{
-		Type: call.Transferred, At: now, Leg: given.leg.ID(), Actor: call.Actor{User: h.agent, Via: "refer"},
+		Type: call.Transferred, At: now, Leg: leg.ID(), Actor: call.Actor{User: h.agent, Via: "refer"},
 		Data: map[string]any{"to": named(given.party), "from_call": giver.id},
 	})
 	rep := c.letGo()
-	t := &talk{leg: given.leg, agent: given.party.Agent, via: "transfer", since: now, wrapUp: c.hub.cfg.WrapUp}
+	t := &talk{leg: leg, agent: given.party.Agent, via: "transfer", since: now, wrapUp: c.hub.cfg.WrapUp}
 	if agent := t.agent; agent != "" {
 		c.lines("agent was given a call", func(ctx context.Context, s Lines) error { return s.Talk(ctx, agent, c.id, now) })
 	}
@@ -164,6 +177,22 @@ func (c *Call) receive(h *handover, given loan, giver *Call) {
 		rep.Hangup(call.Normal, "")
 	}
 	giver.mb.post(func() { giver.gave(h, c) })
+}
+
+// cannotReceive tells whether things have changed since this call asked for what
+// it is given; then the giver has it back.
+func (c *Call) cannotReceive(h *handover, given loan, giver *Call) bool {
+	if !c.ended && c.caller != nil && c.stay == nil && c.taking == nil && (c.talk == nil || c.talk.agent == h.agent) {
+		return false
+	}
+	if !giver.mb.post(giver.takeBack) {
+		for _, l := range given.legs {
+			refuse(l, call.Gone, "")
+		}
+	}
+	h.result(603, "That call has ended")
+	c.deserted()
+	return true
 }
 
 // letGo parts the rep from the call because they have sent it on. Their leg is
@@ -179,18 +208,25 @@ func (c *Call) letGo() Leg {
 	return t.leg
 }
 
-// gave: the party is the taker's, and this call has served its purpose.
+// gave: the party, or the phones that ring, are the taker's, and this call has
+// served its purpose.
 func (c *Call) gave(h *handover, taker *Call) {
 	l := c.loan
 	c.handing, c.loan = nil, nil
-	c.disown(l.leg)
+	for _, leg := range l.legs {
+		c.disown(leg)
+	}
 	for _, ev := range l.late {
 		taker.leg(ev)
 	}
 	c.note(call.Event{
-		Type: call.Transferred, Leg: l.leg.ID(), Actor: call.Actor{User: h.agent, Via: "refer"},
+		Type: call.Transferred, Leg: l.legs[0].ID(), Actor: call.Actor{User: h.agent, Via: "refer"},
 		Data: map[string]any{"to": named(l.party), "into_call": taker.id},
 	})
+	if l.round != nil {
+		c.over(call.Cancelled) // the rep has stopped waiting
+		return
+	}
 	c.from.Agent = "" // they talk on, in the other call
 	c.over(call.Normal)
 }
@@ -199,7 +235,11 @@ func (c *Call) gave(h *handover, taker *Call) {
 func (c *Call) takeBack() {
 	l := c.loan
 	c.handing, c.loan = nil, nil
-	c.caller = l.leg
+	if l.round != nil {
+		c.ringHere(l)
+		return
+	}
+	c.caller = l.legs[0]
 	if c.ended {
 		c.caller.Hangup(legCause(c.cause), "")
 	}
@@ -215,7 +255,7 @@ func (c *Call) takeBack() {
 // lent keeps what happens on a leg that is on its way to another call, for
 // whoever has it in the end.
 func (c *Call) lent(ev LegEvent) bool {
-	if c.loan == nil || ev.leg() != c.loan.leg {
+	if c.loan == nil || !slices.Contains(c.loan.legs, ev.leg()) {
 		return false
 	}
 	c.loan.late = append(c.loan.late, ev)

@@ -20,6 +20,26 @@ func (r *rig) consults() (p, rep, ask, bea *phone, id call.ID) {
 	return p, rep, ask, bea, id
 }
 
+// lends has the REFER on rep name other, and the caller hang up before rep's call
+// sees what it is given; meanwhile is what happens in between.
+func (r *rig) lends(p, rep, other *phone, meanwhile func()) *referral {
+	r.t.Helper()
+	giver, taker := make(chan struct{}), make(chan struct{})
+	callctl.Stall(r.hub, other, giver)
+	ref := rep.replaces(other)
+	r.pass(100 * time.Millisecond)
+	callctl.Stall(r.hub, rep, taker)
+	p.hangUp()
+	r.pass(100 * time.Millisecond)
+	close(giver)
+	r.pass(100 * time.Millisecond)
+	meanwhile()
+	r.pass(100 * time.Millisecond)
+	close(taker)
+	r.pass(time.Second)
+	return ref
+}
+
 // transfers checks that the ledger of a call tells of one transfer.
 func (r *rig) transfers(id call.ID, want int) {
 	r.t.Helper()
@@ -228,6 +248,24 @@ func TestAttendedTransfer(t *testing.T) {
 				})
 			}
 		}
+	})
+	t.Run("the caller has gone when the party comes: what happened to it meanwhile counts where it was", func(t *testing.T) {
+		story(t, func(r *rig) {
+			p, rep, ask, bea, _ := r.consults()
+			ref := r.lends(p, rep, ask, func() { bea.hold(true) })
+			r.is("told", ref.status(), 603)
+			r.hear(ask, "music:hold") // bea holds
+			bea.hold(false)
+			r.pass(time.Second)
+			r.talking(ask, bea)
+			r.is("states", []queues.State{r.state("ann"), r.state("bea")}, []queues.State{queues.Talking, queues.Talking})
+			ask.hangUp()
+		})
+		story(t, func(r *rig) {
+			p, rep, ask, bea, _ := r.consults()
+			r.lends(p, rep, ask, func() { bea.hangUp() })
+			r.is("ann's question", ask.over(), true)
+		})
 	})
 	t.Run("both parties ask at once, and each other's", func(t *testing.T) {
 		story(t, func(r *rig) {

@@ -23,6 +23,7 @@ type round struct {
 	agents   map[string]*asked
 	wants    Leg // answered and waiting for its claim
 	timer    *time.Timer
+	until    time.Time // when the phones stop by themselves
 	worst    call.Cause           // what the flow is told when nobody answers
 	over     func(why call.Cause) // once, when no phone is left and nobody answered; also when the call has ended
 	handOver func()               // transfer: lets the rep who asked go, when the target has answered
@@ -51,6 +52,7 @@ func (c *Call) reserve(r *round, agents []string, ring time.Duration, whoever bo
 	now := time.Now()
 	o := queues.Offer{ID: call.NewID("ofr", now), Call: c.id, Node: c.hub.cfg.Node, Agents: agents, At: now, Until: now.Add(ring + 5*time.Second)}
 	var got queues.Offer
+	var noting []string
 	c.rounds[r] = true
 	c.try(func(ctx context.Context) (err error) {
 		if r.one && len(o.Agents) > 1 {
@@ -61,6 +63,10 @@ func (c *Call) reserve(r *round, agents []string, ring time.Duration, whoever bo
 			o.Agents = longestIdle(there, o.Agents)
 		}
 		got, err = c.hub.cfg.Lines.Reserve(ctx, o, whoever)
+		if err == nil && len(got.Agents) == 0 && r.via == "comeback" {
+			there, _ := c.hub.cfg.Lines.Agents(ctx)
+			noting = wrappingUp(there, o.Agents)
+		}
 		return err
 	}, func(err error) {
 		switch {
@@ -72,6 +78,8 @@ func (c *Call) reserve(r *round, agents []string, ring time.Duration, whoever bo
 		case err != nil:
 			c.log.Error("agents not reserved", "err", err)
 			c.fail(r, call.Failed)
+		case len(noting) > 0 && !c.ended && !r.closed:
+			c.ring(r, noting, nil, ring, inv) // their notes are about this very call
 		case len(got.Agents) == 0 && len(r.numbers) == 0:
 			c.fail(r, call.Busy)
 		case c.ended || r.closed:
@@ -85,6 +93,16 @@ func (c *Call) reserve(r *round, agents []string, ring time.Duration, whoever bo
 			c.ring(r, got.Agents, r.numbers, ring, inv)
 		}
 	})
+}
+
+// wrappingUp are those of the agents named who write up a call.
+func wrappingUp(there []queues.Agent, names []string) (out []string) {
+	for i := range there {
+		if there[i].State == queues.WrapUp && slices.Contains(names, there[i].Name) {
+			out = append(out, there[i].Name)
+		}
+	}
+	return out
 }
 
 // longestIdle is the one of the agents named who could be rung and has waited
@@ -143,10 +161,16 @@ func (c *Call) ring(r *round, agents []string, numbers []call.Number, ring time.
 		c.fail(r, call.Unavailable)
 		return
 	}
-	r.timer = c.after(ring, func() { c.stopRinging(r, call.NoAnswer) })
+	r.until = time.Now().Add(ring)
+	c.ringUntil(r)
 	if r.rung != nil {
 		r.rung()
 	}
+}
+
+// ringUntil ends a round when its time is up.
+func (c *Call) ringUntil(r *round) {
+	r.timer = c.after(time.Until(r.until), func() { c.stopRinging(r, call.NoAnswer) })
 }
 
 // phones dials; a fault of the dialler's counts as nobody there.

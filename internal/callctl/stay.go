@@ -162,18 +162,34 @@ func (c *Call) parkInto(p parking.Park, by call.Actor, then func(parking.Park, e
 // when there was no slot: a caller is not dropped for that. If they do not
 // answer, the call goes where the lot sends those that nobody took.
 func (c *Call) comeBack(agent string, lot parking.Lot) {
-	c.ear().Music(lot.Music)
-	r := &round{via: "comeback"}
-	r.over = func(call.Cause) {
+	otherwise := func() {
 		if !c.ended && c.talk == nil && c.stay == nil {
 			c.overflow(lot)
 		}
 	}
 	if agent == "" {
-		r.over(call.Unavailable)
+		otherwise()
 		return
 	}
-	c.reserve(r, []string{agent}, recallRing, true, Invitation{Display: "Not parked: " + c.display()})
+	c.ringBack(agent, "Not parked: ", otherwise)
+	c.ear().Music(lot.Music)
+}
+
+// ringBack rings a rep who has left the call, and says why beside who it is.
+func (c *Call) ringBack(agent, why string, otherwise func()) {
+	c.ear().Music(c.music())
+	r := &round{via: "comeback", over: func(call.Cause) { otherwise() }}
+	c.reserve(r, []string{agent}, recallRing, true, Invitation{Display: why + c.display()})
+}
+
+// ringsBack tells whether a rep is being rung back already.
+func (c *Call) ringsBack() bool {
+	for r := range c.rounds {
+		if r.via == "comeback" && !r.closed {
+			return true
+		}
+	}
+	return false
 }
 
 // tell reads the slot's number to a parker who stays on, and hangs up.

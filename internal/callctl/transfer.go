@@ -97,26 +97,48 @@ func (c *Call) transfer(from *talk, ev LegReferred, agents []string, numbers []c
 		c.spend() // a recalled parker who sends the call on has taken it
 	}
 	r := &round{via: "transfer"}
-	r.over = func(why call.Cause) {
-		status := map[call.Cause]int{call.Busy: 486, call.Rejected: 603, call.NoAnswer: 480, call.Unavailable: 480}[why]
-		if status == 0 {
-			status = 500
-		}
-		ev.Result(status, string(why))
-		c.deserted()
-	}
-	r.handOver = func() {
-		ev.Result(200, "OK")
-		if c.talk == from {
-			c.facing(ev.Leg) // the other may have acted since
-			c.letGo().Hangup(call.Normal, "")
-		}
-	}
+	c.onto(r, from, from.agent, ev.Result)
 	if len(agents) > 0 {
 		c.reserve(r, agents, recallRing, false, Invitation{})
 		return
 	}
 	c.ring(r, nil, numbers, recallRing, Invitation{})
+}
+
+// onto makes a round the target of a transfer: whoever answers has the call, and
+// from, the conversation of the rep who asked, is over. If nobody does, and the
+// rep has left, they are rung back.
+func (c *Call) onto(r *round, from *talk, rep string, result func(status int, reason string)) {
+	r.over = func(why call.Cause) {
+		status := map[call.Cause]int{call.Busy: 486, call.Rejected: 603, call.NoAnswer: 480, call.Unavailable: 480}[why]
+		if status == 0 {
+			status = 500
+		}
+		result(status, string(why))
+		c.returned(rep)
+	}
+	r.handOver = func() {
+		result(200, "OK")
+		if from != nil && c.talk == from {
+			if rep != "" && c.from.Agent == rep {
+				c.facing(c.caller) // the other may have acted since
+			}
+			c.letGo().Hangup(call.Normal, "")
+		}
+	}
+}
+
+// returned: nobody took a call that was sent on. To a rep who has left it comes
+// back; when they do not answer either, the flow goes on.
+func (c *Call) returned(rep string) {
+	if !c.alone() {
+		return
+	}
+	if rep == "" || c.ringsBack() {
+		c.deserted()
+		return
+	}
+	c.ringBack(rep, "Not taken: ", c.deserted)
 }
 
 func itoa(n int) string { return strconv.Itoa(n) }

@@ -62,7 +62,7 @@ func TestTransfer(t *testing.T) {
 			r.outcome(id, "answered")
 		})
 	})
-	t.Run("the rep hangs up and nobody answers: the flow goes on", func(t *testing.T) {
+	t.Run("the rep hangs up and nobody answers: they are rung back, then the flow goes on", func(t *testing.T) {
 		story(t, func(r *rig) {
 			r.flow(`"in": {"type": "dial", "cfg": {"targets": ["agent:ann"]}, "on": {"answered": "vm", "default": "bye"}},` + voicemail)
 			r.phone.has("ann", answersAfter(time.Second))
@@ -70,6 +70,7 @@ func TestTransfer(t *testing.T) {
 			r.pass(2 * time.Second)
 			r.phone.has("bea", device{does: "never"})
 			r.phone.has("carl", device{does: "busy", after: time.Second})
+			r.phone.has("ann", device{does: "reject", after: 3 * time.Second})
 			rep := r.phone.calls("ann")[0]
 			first := rep.refer("bea")
 			second := rep.refer("carl")
@@ -80,6 +81,9 @@ func TestTransfer(t *testing.T) {
 			r.hear(p, "music:hold") // the first still rings
 			r.pass(20 * time.Second)
 			r.is("first", first.status(), 480)
+			r.is("rung back", len(r.phone.calls("ann")), 2)
+			r.is("not yet", p.hasHeard("leave-message"), false)
+			r.pass(3 * time.Second)
 			r.is("is asked for a message", p.hasHeard("leave-message"), true)
 			p.hangUp()
 		})

@@ -51,7 +51,7 @@ func (l *Leg) referred(req *sip.Request, tx *serverTx) {
 		l.do(func() { sub.notify(code, reason, "terminated;reason=noresource") })
 	}}
 	if attended {
-		other, status := l.srv.names.find(r)
+		other, status := l.srv.names.find(r, true)
 		if other == nil {
 			sub.notify(status, "", "terminated;reason=noresource")
 			return

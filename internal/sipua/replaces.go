@@ -91,7 +91,7 @@ func (s *Server) pickUp(req *sip.Request, tx *serverTx, l *Leg) bool {
 		tx.status(400)
 		return false
 	}
-	other, status := s.names.find(r)
+	other, status := s.names.find(r, false)
 	if other == nil {
 		tx.status(status)
 		return false
@@ -158,8 +158,10 @@ func (g *names) of(l *Leg) (ids dialoginfo.IDs, inbound, ok bool) {
 	return dialoginfo.IDs{CallID: n.callID, LocalTag: n.remote, RemoteTag: tag}, n.inbound, true
 }
 
-// find is the leg that a Replaces means, or the status that says why there is none.
-func (g *names) find(r replaces) (l *Leg, status int) {
+// find is the leg that a Replaces means, or the status that says why there is
+// none. In a REFER to us it may be the call that the phone has just placed and
+// that still rings (RFC 5589 §7.3): we do not replace it, we know who is called.
+func (g *names) find(r replaces, refer bool) (l *Leg, status int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	n, ok := g.byTag[r.local]
@@ -170,7 +172,7 @@ func (g *names) find(r replaces) (l *Leg, status int) {
 		return nil, 603
 	case n.state >= accepted && r.earlyOnly:
 		return nil, 486
-	case n.state < accepted && n.inbound:
+	case n.state < accepted && n.inbound && !refer:
 		return nil, 481 // RFC 3891 §3: an early dialog only if we began it
 	}
 	return n.leg, 0

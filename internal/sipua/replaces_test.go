@@ -60,6 +60,31 @@ func TestReferWithReplaces(t *testing.T) {
 			t.Error("told", s)
 		}
 	})
+	t.Run("names a call that the phone has placed and that still rings", func(t *testing.T) {
+		h := start(t)
+		p := h.phone(t, "rep1", "pw1")
+		k, leg := h.dialled(p)
+		q := p.talk("rep1", "202")
+		q.do("INVITE", offer())
+		ch := p.status("INVITE", 401)
+		q.ackFailure(ch)
+		q.do("INVITE", offer(), authorization(ch, "INVITE", q.target, "rep1", "pw1", "SHA-256", 1))
+		ask, _ := h.incoming()
+		ask.leg.Ring()
+		q.up(p.status("INVITE", 180))
+		refer(k, q.replaces(""))
+		p.status("REFER", 202)
+		if e := event[callctl.LegReferred](leg); e.Replaces != ask.leg {
+			t.Errorf("%+v", e)
+		} else {
+			e.Result(200, "")
+		}
+		if s := final(p); s != "200" {
+			t.Error("told", s)
+		}
+		ask.leg.Hangup(call.Cancelled, "")
+		q.ackFailure(p.status("INVITE", 487))
+	})
 	t.Run("481 when there is no such dialog, 603 when it has ended", func(t *testing.T) {
 		h := start(t)
 		p := h.phone(t, "rep1", "pw1")

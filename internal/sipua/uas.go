@@ -76,6 +76,7 @@ func (l *Leg) ring() {
 		return
 	}
 	l.state = ringing
+	l.named()
 	l.provisional(&provisional{res: l.response(180)})
 }
 
@@ -106,6 +107,7 @@ func (l *Leg) progress() {
 		return
 	}
 	l.state, l.early = ringing, true
+	l.named()
 	p.res = l.response(183)
 	describe(&p.res.MessageData, body)
 	l.provisional(p)
