@@ -23,7 +23,7 @@ type round struct {
 	agents   map[string]*asked
 	wants    Leg // answered and waiting for its claim
 	timer    *time.Timer
-	until    time.Time // when the phones stop by themselves
+	until    time.Time            // when the phones stop by themselves
 	worst    call.Cause           // what the flow is told when nobody answers
 	over     func(why call.Cause) // once, when no phone is left and nobody answered; also when the call has ended
 	handOver func()               // transfer: lets the rep who asked go, when the target has answered
