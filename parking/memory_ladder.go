@@ -102,7 +102,7 @@ func (m *Memory) Check(_ context.Context, now time.Time) ([]Fault, error) {
 		m.note(events...)
 		m.expect(*p)
 	}
-	return found, nil
+	return append(found, m.left(now)...), nil
 }
 
 // expect replaces the pending step's job.

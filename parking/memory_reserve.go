@@ -2,6 +2,7 @@ package parking
 
 import (
 	"context"
+	"slices"
 	"time"
 )
 
@@ -49,6 +50,33 @@ func (m *Memory) Unreserve(_ context.Context, id, why string, at time.Time) erro
 	m.freed[slot{r.Lot, r.Slot}] = Moment(at)
 	m.note(r.LapsedFact(why, at))
 	return nil
+}
+
+// Reservations implements Store.
+func (m *Memory) Reservations(_ context.Context, lot string, at time.Time) ([]Reservation, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var out []Reservation
+	for _, r := range m.held {
+		if r.Lot == lot && r.Until.After(at) {
+			out = append(out, r)
+		}
+	}
+	slices.SortFunc(out, func(a, b Reservation) int { return a.Slot - b.Slot })
+	return out, nil
+}
+
+// left gives up what nobody has given up.
+func (m *Memory) left(now time.Time) (found []Fault) {
+	for s, r := range m.held {
+		if !r.Until.Add(CallEndGrace).After(now) {
+			delete(m.held, s)
+			m.freed[s] = Moment(now)
+			m.note(r.LapsedFact("check", now))
+			found = append(found, r.LeftFault())
+		}
+	}
+	return found
 }
 
 func (m *Memory) reservation(id string) (Reservation, bool) {

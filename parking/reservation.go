@@ -47,6 +47,12 @@ func (r Reservation) Admit(l Lot) (Reservation, error) {
 	return r, nil
 }
 
+// LeftFault is what is wrong with a reservation whose time has been over for as
+// long as its holder could need to give it up: they died.
+func (r Reservation) LeftFault() Fault {
+	return Fault{What: "reservation_left", Repair: fmt.Sprintf("slot %d of %s given up (%s)", r.Slot, r.Lot, r.ID)}
+}
+
 // Into is the park that takes the reservation's slot, with the clock of the
 // reservation: the caller has been waiting since.
 func (p Park) Into(r Reservation) Park {

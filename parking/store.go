@@ -37,6 +37,9 @@ type Store interface {
 	// nothing is said.
 	Unreserve(ctx context.Context, id, why string, at time.Time) error
 
+	// Reservations are those of a lot that hold at a time, by slot.
+	Reservations(ctx context.Context, lot string, at time.Time) ([]Reservation, error)
+
 	// Claim takes a park softly for by, until now+lot.Claim: of any number of
 	// simultaneous claimers one succeeds, the others get *NotParkedError with who
 	// was quicker (an empty slot remembers that for a while, see Remembered). A
@@ -112,6 +115,6 @@ const CallEndGrace = 5 * time.Second
 // Fault is a broken invariant that Check found and mended.
 type Fault struct {
 	Park   string
-	What   string // "no_deadline", "no_pending_step", "call_ended", "claim_lapsed", "slot_lost"
+	What   string // "no_deadline", "no_pending_step", "call_ended", "claim_lapsed", "slot_lost", "reservation_left"
 	Repair string
 }

@@ -35,7 +35,7 @@ type Trunk struct {
 	TryS     float64  `json:"try_s"`     // without any answer the next gateway is tried; 0: 4
 	QualifyS int      `json:"qualify_s"` // how often the gateways are asked whether they are there; 0: never
 
-	Trust          []string    `json:"trust"`           // what says who calls, in order: "pai", "rpid", "from"; empty: pai, from
+	Trust          []string    `json:"trust"`           // what says who calls, in order: "pai", "rpid", "from"; empty: pai, from; and TrustReferredBy
 	Send           []string    `json:"send"`            // "pai", "rpid", "diversion", "history-info"; empty: pai, diversion
 	Show           string      `json:"show"`            // "caller" (default): the caller's number; "own": CallerNumber always
 	CallerNumber   call.Number `json:"caller_number"`   // shown where there is no number the carrier would take
@@ -43,6 +43,10 @@ type Trunk struct {
 	Country        string      `json:"country"`         // country code of its national numbers: "34"
 	NationalPrefix string      `json:"national_prefix"` // of its national numbers: "0"
 }
+
+// TrustReferredBy in Trust lets a trunk send callers elsewhere (REFER), in the
+// name of who Referred-By says (RFC 3892).
+const TrustReferredBy = "referred-by"
 
 // Gateway is one of a carrier's machines, or a domain that DNS knows more about.
 type Gateway struct {

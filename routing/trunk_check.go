@@ -127,7 +127,7 @@ func (t Trunk) identityFaults(bad func(field, why string, args ...any)) {
 			one(bad, field+"["+strconv.Itoa(i)+"]", v, known...)
 		}
 	}
-	each("trust", t.Trust, "pai", "rpid", "from")
+	each("trust", t.Trust, "pai", "rpid", "from", TrustReferredBy)
 	each("send", t.Send, "none", "pai", "rpid", "diversion", "history-info")
 	one(bad, "show", t.Show, "caller", "own")
 	if t.Show == "own" && t.CallerNumber == "" {

@@ -89,7 +89,7 @@ type (
 		Leg      Leg
 		To       string // user part of the Refer-To URI: "700", "701", "+34…"
 		Replaces Leg    // attended: the other party is to take this leg's place (RFC 3891), nil otherwise
-		By       Party
+		By       Party  // the far end, or whom a trusted trunk names
 		Result   func(status int, reason string)
 	}
 )
@@ -160,7 +160,8 @@ type Invitation struct {
 	Call       call.ID
 	Shown      Party         // caller: From and P-Asserted-Identity
 	Display    string        // overrides the shown name: "701 0:45 Ana"
-	Diverted   string        // recall: the slot it comes from (Diversion, RFC 5806)
+	Diverted   string        // recall: the slot it comes from; deflected: whose phone sent it on (Diversion, RFC 5806)
+	Deflected  bool          // Diverted is a phone that sent the call on
 	Ring       time.Duration // Expires; the phone stops by itself
 	AutoAnswer bool          // the rep asked for this call by a click
 	Beside     Leg           // offer the codec of this leg first, so that audio passes through

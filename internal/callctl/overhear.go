@@ -5,7 +5,7 @@ package callctl
 // changed. Only while that phone rings alone: of several, none can speak for the
 // others, and the caller hears plain ringing.
 func (c *Call) overhear(r *round) {
-	if c.ended || r.via != "dial" || r.closed || len(c.rounds) != 1 || len(r.legs) != 1 || c.talk != nil || c.stay != nil || c.line != nil || c.caller == nil {
+	if c.ended || r.via != "dial" || r.closed || !c.onlyRings(r) || len(r.legs) != 1 || c.talk != nil || c.stay != nil || c.line != nil || c.caller == nil {
 		return
 	}
 	for _, x := range r.legs {
@@ -23,6 +23,16 @@ func (c *Call) overhear(r *round) {
 		c.overheard = x.leg
 		a.Join(b)
 	}
+}
+
+// onlyRings tells whether the phones of a round are the only ones.
+func (c *Call) onlyRings(r *round) bool {
+	for x := range c.rounds {
+		if x != r && len(x.legs) > 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // unheard: a phone is gone. The caller hears the one that is left, if that has

@@ -153,13 +153,23 @@ func (p *phone) with(f func()) {
 }
 
 func (p *phone) end(cause call.Cause, remote bool) {
+	p.endWith(callctl.LegEnded{Cause: cause, Remote: remote})
+}
+
+// deflects is a 302.
+func (p *phone) deflects(to string) {
+	p.endWith(callctl.LegEnded{Cause: call.Unavailable, Status: 302, Remote: true, Redirect: to})
+}
+
+func (p *phone) endWith(ev callctl.LegEnded) {
+	ev.Leg = p
 	p.with(func() {
 		if p.ended {
 			return
 		}
 		p.ended = true
 		p.ends++
-		p.emit(callctl.LegEnded{Leg: p, Cause: cause, Remote: remote})
+		p.emit(ev)
 	})
 	p.tape.close()
 }
@@ -479,7 +489,7 @@ func (p *phone) hasHeard(what string) bool {
 
 // device is what one phone of an agent does when it is called.
 type device struct {
-	does  string // "answer", "busy", "reject", "never", "gone"
+	does  string // "answer", "busy", "reject", "never", "gone", "302:<where>"
 	after time.Duration
 	bye   time.Duration // how long it takes to be cancelled; 5 ms
 
@@ -535,6 +545,9 @@ func (x *exchange) Dial(to callctl.Target, inv callctl.Invitation) ([]callctl.Le
 			"reject": func() { p.refuses(call.Rejected) },
 			"gone":   func() { p.refuses(call.Unavailable) },
 		}[d.does]
+		if to, ok := strings.CutPrefix(d.does, "302:"); ok {
+			act = func() { p.deflects(to) }
+		}
 		time.AfterFunc(d.after, act)
 	}
 	if len(legs) == 0 {

@@ -32,7 +32,7 @@ const everyNode = `"in": {"type": "park", "cfg": {"lot": "sales", "max_park_s": 
 
 func (r *rig) randomDay(rnd *rand.Rand) {
 	r.mayLog = []string{"claim failed", "agents not reserved", "not queued", "park not expired"}
-	r.mayFind = []string{"claim_lapsed", "was past its time", "no_deadline"}
+	r.mayFind = []string{"claim_lapsed", "was past its time", "no_deadline", "reservation_left"}
 	r.lot(parking.Lot{
 		Name: "sales", Extension: "700", First: 701, Last: 703, Music: "hold", MaxPark: 50 * time.Second, Claim: 3 * time.Second, CoolDown: parking.Off,
 		OnExpired: "queue:desk", Ladder: []parking.Step{

@@ -29,6 +29,9 @@ type round struct {
 	handOver func()               // transfer: lets the rep who asked go, when the target has answered
 	rung     func()               // once, when at least one phone is being rung
 	closed   bool
+	inv      Invitation
+	deflects *deflections // of all rounds that have come of one
+	onward   int          // rounds that ring where phones of this one have sent the call
 }
 
 type ringing struct {
@@ -126,6 +129,7 @@ func (c *Call) ring(r *round, agents []string, numbers []call.Number, ring time.
 	c.rounds[r] = true
 	r.legs, r.agents, r.worst = map[call.LegID]*ringing{}, map[string]*asked{}, call.Unavailable
 	inv.Call, inv.Ring, inv.Beside = c.id, ring, c.caller
+	r.inv = inv
 	if inv.Shown == (Party{}) {
 		inv.Shown = c.from
 	}
@@ -324,11 +328,14 @@ func (c *Call) lost(r *round, ev LegEnded) {
 	if ev.Remote && a.why == call.NoAnswer {
 		a.why = ev.Cause
 	}
+	if ev.Remote && ev.Redirect != "" && !r.closed && c.deflected(r, x.agent, ev.Redirect) {
+		a.why = call.Gone // nobody has missed anything
+	}
 	if a.phones--; a.phones == 0 && !a.done {
 		c.missed(r, x.agent, missWord(a.why))
 		r.worst = worse(r.worst, a.why)
 	}
-	if len(r.legs) == 0 {
+	if len(r.legs) == 0 && r.onward == 0 {
 		c.fail(r, r.worst)
 	}
 }

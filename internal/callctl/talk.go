@@ -56,6 +56,7 @@ func (c *Call) connect(r *round, l Leg, by call.Actor, park *parking.Park) {
 		})
 	}
 	c.stopRinging(r, call.Elsewhere)
+	c.answeredFor(r)
 	if len(r.legs) == 0 {
 		delete(c.rounds, r)
 	}

@@ -32,8 +32,8 @@ func (c *Call) onReferred(ev LegReferred) {
 	plan := c.hub.cfg.Plan()
 	if lot, slot, ok := plan.Place(ev.To); ok {
 		by := call.Actor{User: t.agent, Device: t.leg.Remote().Device, Via: "refer"}
-		if by.User == "" {
-			by.User = ev.By.Agent
+		if a, ok := plan.Agent(string(ev.By.Number)); ok && by.User == "" {
+			by.User = a.Name // a trusted trunk's word
 		}
 		c.parkTalk(lot.Name, slot, by, func(_ parking.Park, err error) {
 			ev.Result(parkStatus(err))

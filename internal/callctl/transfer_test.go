@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/callyard/callyard/internal/call"
+	"github.com/callyard/callyard/internal/callctl"
 	"github.com/callyard/callyard/parking"
 	"github.com/callyard/callyard/queues"
 )
@@ -98,6 +99,23 @@ func TestTransfer(t *testing.T) {
 			r.talking(p, r.phone.calls(outside)[0])
 			p.hangUp()
 		})
+	})
+	t.Run("parked by a colleague who is reached through a trusted trunk", func(t *testing.T) {
+		for by, parker := range map[call.Number]string{"2bea": "bea", "bea": "bea", "+3499": ""} {
+			story(t, func(r *rig) {
+				p, rep, _ := r.talkingToAnn()
+				r.phone.has(outside, answersAfter(time.Second))
+				rep.refer(outside)
+				r.pass(2 * time.Second)
+				there := r.phone.calls(outside)[0]
+				there.remote = callctl.Party{Number: by}
+				ref := there.refer("700")
+				r.pass(5 * time.Second)
+				r.is("told", ref.status(), 200)
+				r.is("parker", r.park().Parker, parker)
+				p.hangUp()
+			})
+		}
 	})
 	t.Run("to nobody, and by nobody", func(t *testing.T) {
 		story(t, func(r *rig) {

@@ -45,6 +45,7 @@ type (
 		DeleteLot(ctx context.Context, name string) error
 		Live(ctx context.Context, f parking.Filter) ([]parking.Park, error)
 		Park(ctx context.Context, id string) (parking.Park, error)
+		Reservations(ctx context.Context, lot string, at time.Time) ([]parking.Reservation, error)
 	}
 	// Agents is the queues, those who wait in them and those who serve them.
 	Agents interface {

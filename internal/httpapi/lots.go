@@ -3,7 +3,9 @@ package httpapi
 import (
 	"context"
 	"strings"
+	"time"
 
+	"github.com/callyard/callyard/internal/call"
 	"github.com/callyard/callyard/parking"
 )
 
@@ -41,11 +43,22 @@ type Step struct {
 	Outcome   string  `json:"outcome,omitempty"`
 }
 
+// SlotState is what may be done with a slot.
+type SlotState string
+
 // Slot is a place in a lot.
 type Slot struct {
-	Slot  int         `json:"slot"`
-	State string      `json:"state" enum:"free,parked,claimed"`
-	Park  *ParkedCall `json:"park,omitempty"`
+	Slot     int         `json:"slot"`
+	State    SlotState   `json:"state" enum:"free,reserved,parked,claimed"`
+	Park     *ParkedCall `json:"park,omitempty"`
+	Reserved *Reserved   `json:"reserved,omitempty" doc:"For whom it is held, who has called the lot to park a caller there"`
+}
+
+// Reserved is a slot that is held.
+type Reserved struct {
+	By    string    `json:"by" doc:"The agent"`
+	Call  call.ID   `json:"call_id" doc:"Their call to the lot"`
+	Until time.Time `json:"until" doc:"Then it is anybody's"`
 }
 
 // Named is the name in a path.
@@ -119,6 +132,14 @@ func (a *api) lot(ctx context.Context, name string) (*body[Lot], error) {
 	for _, p := range parks {
 		in[p.Slot] = p
 	}
+	held, err := a.Lots.Reservations(ctx, name, time.Now())
+	if err != nil {
+		return nil, err
+	}
+	reserved := map[int]parking.Reservation{}
+	for _, r := range held {
+		reserved[r.Slot] = r
+	}
 	for n := l.First; n <= l.Last; n++ {
 		s := Slot{Slot: n, State: "free"}
 		if p, ok := in[n]; ok {
@@ -126,7 +147,9 @@ func (a *api) lot(ctx context.Context, name string) (*body[Lot], error) {
 			if err != nil {
 				return nil, err
 			}
-			s.State, s.Park = string(p.State), &parked
+			s.State, s.Park = SlotState(p.State), &parked
+		} else if r, ok := reserved[n]; ok {
+			s.State, s.Reserved = "reserved", &Reserved{By: r.By.User, Call: r.Call, Until: r.Until}
 		}
 		l.Slots = append(l.Slots, s)
 	}

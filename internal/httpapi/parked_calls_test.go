@@ -47,6 +47,26 @@ func TestParkedCalls(t *testing.T) {
 		h.problem(404, "parked_call_not_found", "GET", "/v1/parked_calls/park_x", nil)
 		h.problem(404, "parked_call_not_found", "POST", "/v1/parked_calls/park_x/retrieve", map[string]any{"agent": "ben"})
 	})
+	t.Run("a slot that is reserved", func(t *testing.T) {
+		h.must(200, "PUT", "/v1/lots/booked", map[string]any{"first": 901, "last": 902})
+		now := time.Now()
+		r, err := h.lots.Reserve(t.Context(), parking.Reservation{
+			Call: three, Lot: "booked", Slot: 902, By: call.Actor{User: "ann"}, At: now, Until: now.Add(time.Minute),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		read := h.must(200, "GET", "/v1/lots/booked", nil).doc["slots"]
+		if dig(read, 0, "state") != "free" || dig(read, 1, "state") != "reserved" || dig(read, 1, "reserved", "by") != "ann" || dig(read, 1, "reserved", "call_id") != string(three) {
+			t.Errorf("slots %v", read)
+		}
+		if err := h.lots.Unreserve(t.Context(), r.ID, "test", now); err != nil {
+			t.Fatal(err)
+		}
+		if read := h.must(200, "GET", "/v1/lots/booked", nil).doc["slots"]; dig(read, 1, "state") != "free" {
+			t.Errorf("slots %v", read)
+		}
+	})
 	t.Run("lists and slots show it", func(t *testing.T) {
 		if n := len(h.must(200, "GET", "/v1/parked_calls?lot=sales", nil).data()); n != 2 {
 			t.Errorf("%d parked", n)

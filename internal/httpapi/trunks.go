@@ -35,7 +35,7 @@ type Trunk struct {
 	TryS     float64  `json:"try_s,omitempty" minimum:"0" maximum:"32" doc:"After so many seconds without any answer the next gateway is tried; 0: 4"`
 	QualifyS int      `json:"qualify_s,omitempty" minimum:"0" maximum:"3600" doc:"How often the gateways are asked (OPTIONS) whether they are there; 0: never"`
 
-	Trust          []string    `json:"trust,omitzero" maxItems:"3" doc:"What says who calls, in order: pai, rpid, from; empty: pai, from"`
+	Trust          []string    `json:"trust,omitzero" maxItems:"4" doc:"What says who calls, in order: pai, rpid, from; empty: pai, from. With referred-by its REFERs are taken, for whom they name"`
 	Send           []string    `json:"send,omitzero" maxItems:"4" doc:"What is sent besides From: pai, rpid, diversion, history-info, or none; empty: pai, diversion"`
 	Show           string      `json:"show,omitempty" enum:"caller,own" doc:"Whose number our calls show: the caller's, or caller_number always"`
 	CallerNumber   call.Number `json:"caller_number,omitempty" maxLength:"40" doc:"Shown where there is no number the carrier would take"`

@@ -2,6 +2,7 @@ package sipua
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/emiago/sipgo/sip"
@@ -80,10 +81,14 @@ func identity(t routing.Trunk, inv callctl.Invitation, host, target string) []si
 			}
 			add("Remote-Party-ID", "%s;party=calling;screen=yes;privacy=%s", nameAddr(own, domain), privacy)
 		case what == "diversion" && diverted != "":
-			add("Diversion", "<sip:%s@%s>;reason=no-answer;counter=1", escapeUser(string(diverted)), domain)
+			add("Diversion", "<sip:%s@%s>;reason=%s;counter=1", escapeUser(string(diverted)), domain, reasonOf(inv))
 		case what == "history-info" && diverted != "":
 			// RFC 7044 §5.1: from whom it comes, why, and where it goes.
-			add("History-Info", "<sip:%s@%s?Reason=SIP%%3Bcause%%3D408>;index=1, <%s>;index=1.1;mp=1", escapeUser(string(diverted)), domain, target)
+			cause := 408
+			if inv.Deflected {
+				cause = 302
+			}
+			add("History-Info", "<sip:%s@%s?Reason=SIP%%3Bcause%%3D%d>;index=1, <%s>;index=1.1;mp=1", escapeUser(string(diverted)), domain, cause, target)
 		}
 	}
 	if hidden {
@@ -92,9 +97,17 @@ func identity(t routing.Trunk, inv callctl.Invitation, host, target string) []si
 	return hs
 }
 
+// reasonOf is why a call was diverted (RFC 5806 §4).
+func reasonOf(inv callctl.Invitation) string {
+	if inv.Deflected {
+		return "deflection"
+	}
+	return "no-answer"
+}
+
 // caller is who a trunk says is calling, by what the trunk's policy trusts.
 func caller(req *sip.Request, t routing.Trunk) callctl.Party {
-	trust := t.Trust
+	trust := slices.DeleteFunc(slices.Clone(t.Trust), func(what string) bool { return what == routing.TrustReferredBy })
 	if len(trust) == 0 {
 		trust = []string{"pai", "from"}
 	}

@@ -2,18 +2,25 @@ package sipua
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/emiago/sipgo/sip"
 
 	"github.com/callyard/callyard/internal/callctl"
+	"github.com/callyard/callyard/routing"
 )
 
-// referred serves a REFER (RFC 3515): only a rep may send callers elsewhere.
+// referred serves a REFER (RFC 3515): only a rep may send callers elsewhere, or a
+// trunk that is trusted to do so.
 func (l *Leg) referred(req *sip.Request, tx *serverTx) {
+	by := l.remote
 	if l.agent == "" {
-		tx.status(403)
-		return
+		var trusted bool
+		if by, trusted = l.referrer(req); !trusted {
+			tx.status(403)
+			return
+		}
 	}
 	if l.state != confirmed && l.state != accepted {
 		tx.status(491)
@@ -47,7 +54,7 @@ func (l *Leg) referred(req *sip.Request, tx *serverTx) {
 		sub.event = fmt.Sprintf("refer;id=%d", req.CSeq().SeqNo) // RFC 3515 §2.4.6
 	}
 	sub.notify(100, "Trying", "active;expires=60")
-	ev := callctl.LegReferred{Leg: l, To: to, By: l.remote, Result: func(code int, reason string) {
+	ev := callctl.LegReferred{Leg: l, To: to, By: by, Result: func(code int, reason string) {
 		l.do(func() { sub.notify(code, reason, "terminated;reason=noresource") })
 	}}
 	if attended {
@@ -59,6 +66,24 @@ func (l *Leg) referred(req *sip.Request, tx *serverTx) {
 		ev.Replaces = other
 	}
 	l.emit(ev)
+}
+
+// referrer is who a trunk says sends the call on (RFC 3892, else RFC 3325), the
+// zero Party if it does not; false when it is not trusted with that. A rep's own
+// password says more than either, so theirs are not read.
+func (l *Leg) referrer(req *sip.Request) (_ callctl.Party, trusted bool) {
+	for _, t := range l.srv.cfg.Trunks() {
+		if t.Name != l.trunk || !slices.Contains(t.Trust, routing.TrustReferredBy) {
+			continue
+		}
+		for _, name := range []string{"referred-by", "p-asserted-identity"} {
+			if n, display := named(req.GetHeaders(name)); n != "" {
+				return callctl.Party{Number: n, Name: display}, true
+			}
+		}
+		return callctl.Party{}, true
+	}
+	return callctl.Party{}, false
 }
 
 // subscription is what a REFER leaves behind: it outlives the call, for it uses

@@ -92,7 +92,7 @@ func presentation(inv callctl.Invitation, host string, phone bool) []sip.Header 
 		hs = append(hs, h)
 	}
 	if inv.Diverted != "" && phone {
-		hs = append(hs, sip.NewHeader("Diversion", fmt.Sprintf("<sip:%s@%s>;reason=no-answer;counter=1", escapeUser(inv.Diverted), host)))
+		hs = append(hs, sip.NewHeader("Diversion", fmt.Sprintf("<sip:%s@%s>;reason=%s;counter=1", escapeUser(inv.Diverted), host, reasonOf(inv))))
 	}
 	if inv.AutoAnswer {
 		hs = append(hs, sip.NewHeader("Call-Info", "<sip:"+host+">;answer-after=0"),

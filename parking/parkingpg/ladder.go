@@ -95,6 +95,10 @@ func (s *Store) Check(ctx context.Context, now time.Time) ([]parking.Fault, erro
 		}
 		found = append(found, faults...)
 	}
+	left, err := s.giveUpLeft(ctx, now)
+	if found = append(found, left...); err != nil {
+		return found, err
+	}
 	slots, err := s.mendSlots(ctx, now)
 	return append(found, slots...), err
 }

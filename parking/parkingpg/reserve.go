@@ -96,6 +96,39 @@ func (s *Store) Unreserve(ctx context.Context, id, why string, at time.Time) err
 	return nil
 }
 
+// Reservations implements parking.Store.
+func (s *Store) Reservations(ctx context.Context, lot string, at time.Time) ([]parking.Reservation, error) {
+	rows, err := s.db.Pool.Query(ctx, `select held_doc from slots where lot = $1 and park is null and held_until > $2 order by slot`, lot, at)
+	if err != nil {
+		return nil, fmt.Errorf("read reservations of lot %s: %w", lot, err)
+	}
+	found, err := pgx.CollectRows(rows, pgx.RowTo[parking.Reservation])
+	if err != nil {
+		return nil, fmt.Errorf("read reservations of lot %s: %w", lot, err)
+	}
+	return found, nil
+}
+
+// giveUpLeft gives up reservations whose holder died before they could.
+func (s *Store) giveUpLeft(ctx context.Context, now time.Time) ([]parking.Fault, error) {
+	rows, err := s.db.Pool.Query(ctx, `select held_doc from slots where held_until <= $1`, now.Add(-parking.CallEndGrace))
+	if err != nil {
+		return nil, fmt.Errorf("check reservations: %w", err)
+	}
+	left, err := pgx.CollectRows(rows, pgx.RowTo[parking.Reservation])
+	if err != nil {
+		return nil, fmt.Errorf("check reservations: %w", err)
+	}
+	var found []parking.Fault
+	for _, r := range left {
+		if err := s.Unreserve(ctx, r.ID, "check", now); err != nil {
+			return found, fmt.Errorf("check reservations: %w", err)
+		}
+		found = append(found, r.LeftFault())
+	}
+	return found, nil
+}
+
 // reservation finds one, also if it has lapsed, and locks its slot.
 func reservation(ctx context.Context, tx *pg.Tx, id string) (_ parking.Reservation, ok bool, _ error) {
 	rows, err := tx.Query(ctx, `select held_doc from slots where held = $1 for update`, id)

@@ -147,6 +147,35 @@ var reservations = []behaviour{
 		same(t, "slots", len(slots), 5)
 		same(t, "refused", full, 7)
 	}},
+	{"those that hold are listed", func(t *testing.T, y *yard) {
+		y.lot(t, 3)
+		second, first, used := y.reserve(t, 702, noon), y.reserve(t, 701, noon), y.reserve(t, 703, noon)
+		y.park(t, func(p *parking.Park) { p.Reservation, p.ParkedAt = used.ID, after(1) })
+		list := func(at time.Time) []parking.Reservation {
+			rs, err := y.Reservations(t.Context(), "sales", at)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return rs
+		}
+		if rs := list(after(4)); len(rs) != 2 || rs[0].ID != first.ID || rs[1].ID != second.ID || rs[0].By.User != "ann" || !rs[0].Until.Equal(first.Until) {
+			t.Errorf("%+v", rs)
+		}
+		if rs := list(after(5)); len(rs) != 0 {
+			t.Errorf("lapsed: %+v", rs)
+		}
+	}},
+	{"one that its holder has died with is given up", func(t *testing.T, y *yard) {
+		y.lot(t, 1)
+		r := y.reserve(t, 0, noon)
+		y.finds(t, after(9)) // its own end may be on the way
+		y.finds(t, after(11), parking.Fault{What: "reservation_left"})
+		y.finds(t, after(12))
+		e := y.told(t, r.Call, call.ParkReserved, call.ParkReservationLapsed)[1]
+		if e.Data["why"] != "check" || e.Slot != "701" {
+			t.Errorf("%+v", e)
+		}
+	}},
 	{"unknown lots and slots", func(t *testing.T, y *yard) {
 		y.lot(t, 1)
 		var lot *parking.UnknownLotError
