@@ -117,6 +117,19 @@ func TestTransfer(t *testing.T) {
 			})
 		}
 	})
+	t.Run("to a slot while the caller is being parked already", func(t *testing.T) {
+		story(t, func(r *rig) {
+			p, rep, _ := r.talkingToAnn()
+			r.db.set(func(d *database) { d.slow["put"] = time.Second })
+			first, second := rep.refer("700"), rep.refer("702")
+			r.pass(500 * time.Millisecond)
+			r.is("told", []int{first.status(), second.status()}, []int{0, 491})
+			r.pass(5 * time.Second)
+			r.is("told", first.status(), 200)
+			r.is("slot", r.park().Slot, 701)
+			p.hangUp()
+		})
+	})
 	t.Run("to nobody, and by nobody", func(t *testing.T) {
 		story(t, func(r *rig) {
 			p, rep, _ := r.talkingToAnn()

@@ -47,6 +47,7 @@ func (h *hub) dial(to callctl.Target, inv callctl.Invitation) []*party {
 }
 
 func TestDialPhone(t *testing.T) {
+	t.Parallel()
 	t.Run("rings, answers, is hung up", func(t *testing.T) {
 		h := start(t)
 		p := h.phone(t, "rep1", "pw1")
@@ -195,6 +196,7 @@ func TestDialPhone(t *testing.T) {
 }
 
 func TestOutboundRaces(t *testing.T) {
+	t.Parallel()
 	t.Run("cancelled before any response: CANCEL waits for the first", func(t *testing.T) {
 		h := start(t)
 		p := h.phone(t, "rep1", "pw1")

@@ -30,6 +30,7 @@ func came(t *testing.T, done <-chan error) error {
 }
 
 func TestReoffer(t *testing.T) {
+	t.Parallel()
 	t.Run("taken: the audio is what was agreed to", func(t *testing.T) {
 		h := start(t)
 		p := udpPeer(t, h.udp)
@@ -215,6 +216,10 @@ func TestReoffer(t *testing.T) {
 		re := p.request("INVITE")
 		leg.leg.Hangup(call.Normal, "")
 		p.reply(p.request("BYE"), 200, "", "")
+		p.quiet(30*time.Millisecond, func(m msg) bool { return m.method() == "INVITE" })
+		if n := h.Stats().Dialogs; n != 1 { // a 2xx of theirs would want an ACK
+			t.Errorf("%d dialogs while ours is not answered", n)
+		}
 		p.reply(re, 487, "", "")
 		if came(t, one) == nil || came(t, two) == nil || came(t, leg.reoffer("PCMU")) == nil {
 			t.Error("taken")
@@ -224,6 +229,7 @@ func TestReoffer(t *testing.T) {
 }
 
 func TestConnected(t *testing.T) {
+	t.Parallel()
 	ana := callctl.Party{Number: "+34600000002", Name: "Ana"}
 
 	t.Run("by UPDATE where it is taken, and only if it is news", func(t *testing.T) {

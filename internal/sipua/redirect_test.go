@@ -27,6 +27,7 @@ func carrier(t *testing.T) (*hub, *peer, *party, msg) {
 }
 
 func TestRedirect(t *testing.T) {
+	t.Parallel()
 	t.Run("a carrier's Contacts are tried, the best first, and the last refusal counts", func(t *testing.T) {
 		h, p, leg, inv := carrier(t)
 		q := udpPeer(t, h.udp)

@@ -10,6 +10,7 @@ import (
 )
 
 func TestReferOfATrunk(t *testing.T) {
+	t.Parallel()
 	trusts := func(c *sipua.Config) {
 		c.Trunks = func() []routing.Trunk {
 			return []routing.Trunk{{Name: "pbx", Sources: []string{"127.0.0.0/8"}, Trust: []string{routing.TrustReferredBy}}}
@@ -55,6 +56,7 @@ func TestReferOfATrunk(t *testing.T) {
 }
 
 func TestReferThatCannotBeRead(t *testing.T) {
+	t.Parallel()
 	h := start(t)
 	p := h.phone(t, "rep1", "pw1")
 	k, leg := h.dialled(p)

@@ -16,6 +16,7 @@ func (k *talk) prack(res msg, body string) {
 }
 
 func TestReliableProvisional(t *testing.T) {
+	t.Parallel()
 	begin := func(t *testing.T, body string, headers ...string) (*hub, *peer, *talk, *party) {
 		h := start(t)
 		p := udpPeer(t, h.udp)
@@ -182,6 +183,7 @@ func TestReliableProvisional(t *testing.T) {
 }
 
 func TestPrack(t *testing.T) {
+	t.Parallel()
 	rung := func(t *testing.T) (*hub, *peer, *party, msg) {
 		h := start(t)
 		p := h.phone(t, "rep1", "pw1")

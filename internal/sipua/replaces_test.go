@@ -31,6 +31,7 @@ func (h *hub) dialled(p *peer) (*talk, *party) {
 }
 
 func TestReferWithReplaces(t *testing.T) {
+	t.Parallel()
 	// asked sends the REFER and is told what came of it at once, if anything did.
 	refer := func(k *talk, replaces string) {
 		k.do("REFER", "", "Refer-To: <sip:202@hub;user=phone?Subject=x&Replaces="+url.PathEscape(replaces)+">")
@@ -124,6 +125,7 @@ func TestReferWithReplaces(t *testing.T) {
 }
 
 func TestInviteWithReplaces(t *testing.T) {
+	t.Parallel()
 	// picks sends the INVITE as rep2, with an answer to the challenge.
 	picks := func(h *hub, headers ...string) (*peer, *talk) {
 		h.t.Helper()

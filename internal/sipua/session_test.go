@@ -47,6 +47,7 @@ func (p *party) ends(cause call.Cause) {
 }
 
 func TestSessionTimer(t *testing.T) {
+	t.Parallel()
 	t.Run("who asks for less than we take is told how much that is", func(t *testing.T) {
 		h := start(t)
 		p := udpPeer(t, h.udp)

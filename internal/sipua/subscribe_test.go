@@ -197,6 +197,7 @@ func TestSubscribeRefused(t *testing.T) {
 }
 
 func TestSubscriptionEnds(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		expires string
 		answer  func(p *peer, m msg) // of the first NOTIFY
@@ -282,6 +283,7 @@ func TestLampsAreToldSparingly(t *testing.T) {
 
 // A change that many watch is spread over time, and reaches all.
 func TestLampsArePaced(t *testing.T) {
+	t.Parallel()
 	h, wall := lit(t)
 	p := udpPeer(t, h.udp)
 	w, _ := subscribe(p, "rep1", "900", 200, dialogEvent)
