@@ -228,6 +228,14 @@ func (c *Call) gave(h *handover, taker *Call) {
 		return
 	}
 	c.from.Agent = "" // they talk on, in the other call
+	if agent, now := l.party.Agent, time.Now(); agent != "" {
+		// Their answer here may be written after what the other call wrote of them.
+		c.lines("agent talks on in another call", func(ctx context.Context, s Lines) error {
+			err := s.Free(ctx, agent, c.id, 0, now)
+			c.hub.stillTalking(agent, c)
+			return err
+		})
+	}
 	c.over(call.Normal)
 }
 
