@@ -62,6 +62,7 @@ type Call struct {
 	talked     time.Duration
 	parkedFor  time.Duration
 	voicemail  string // the file of the message that was left
+	messages   int    // recordings begun
 	keeping    int    // recordings being closed
 	onKept     func() // to do once they are
 	expired    bool

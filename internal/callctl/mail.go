@@ -54,7 +54,11 @@ func (c *Call) takeMessage(cmd routing.Voicemail) {
 // not keep the call from hearing that its caller is gone.
 func (c *Call) recordMessage(cmd routing.Voicemail) {
 	gen, ear := c.wait.gen, c.ear()
-	m := &mail{box: cmd.Box, node: cmd.Node, file: filepath.Join(voicemail.Folder(cmd.Box), string(c.id)+".wav")}
+	name := string(c.id)
+	if c.messages++; c.messages > 1 {
+		name += "-" + itoa(c.messages) // what was left before stays
+	}
+	m := &mail{box: cmd.Box, node: cmd.Node, file: filepath.Join(voicemail.Folder(cmd.Box), name+".wav")}
 	path := filepath.Join(c.hub.cfg.Voicemail, m.file)
 	longest := min(orElse(cmd.Max, maxMessage), maxMessage)
 	err := errPanic

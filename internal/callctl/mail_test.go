@@ -40,6 +40,24 @@ func TestSlowDisk(t *testing.T) {
 			})
 		})
 	}
+	t.Run("a second message does not take the place of the first", func(t *testing.T) {
+		story(t, func(r *rig) {
+			r.flow(`"in": {"type": "answer", "on": {"default": "vm"}},
+				"vm": {"type": "voicemail", "cfg": {"box": "sales", "max_s": 20}, "on": {"left": "again", "default": "bye"}},
+				"again": {"type": "voicemail", "cfg": {"box": "sales", "max_s": 20}, "on": {"default": "bye"}}`)
+			p := r.calls()
+			for range 2 {
+				r.pass(10 * time.Second)
+				p.press("#")
+			}
+			r.pass(10 * time.Second)
+			files := map[any]bool{}
+			for _, e := range r.book.about(r.book.lastBegun(), call.VoicemailNew) {
+				files[e.Data["file"]] = true
+			}
+			r.is("files", len(files), 2)
+		})
+	})
 	t.Run("too short a message is none", func(t *testing.T) {
 		story(t, func(r *rig) {
 			r.flow(mailFlow)
