@@ -115,6 +115,7 @@ type Deps struct {
 	Lots     Lots
 	Agents   Agents
 	Routes   Routes
+	Carriers Carriers
 	Flows    Flows
 	Contacts Contacts
 	Outbox   Outbox
@@ -209,7 +210,7 @@ func build(d Deps) (*api, http.Handler) {
 	a.huma = humagin.New(r, cfg)
 	a.huma.UseMiddleware(a.authenticate, a.once)
 	for _, resource := range []func(){
-		a.flows, a.nodeTypes, a.lots, a.parkedCalls, a.queues, a.agents, a.numbers, a.trunks, a.contacts, a.calls, a.voicemail,
+		a.flows, a.nodeTypes, a.lots, a.parkedCalls, a.queues, a.agents, a.numbers, a.trunks, a.trunkStatuses, a.contacts, a.calls, a.voicemail,
 		a.prompts, a.recordings, a.deliveries, a.reports, a.discarded, a.keys, a.setup, a.events,
 	} {
 		resource()

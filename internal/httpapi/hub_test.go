@@ -155,6 +155,7 @@ func newHub(t *testing.T) *hub {
 			h.changed++
 			return nil
 		},
+		Carriers:   carriers{},
 		Prompts:    promptpg.New(h.db),
 		Recordings: fstest.MapFS{"2026-03-02/call_1-1.wav": {Data: []byte("RIFF")}},
 		Sounds:     func() []string { return []string{"beep", "say/0123", "welcome"} },

@@ -178,6 +178,9 @@ type port struct {
 	digit   func(rune)
 	silent  func()
 	broken  func()
+
+	received atomic.Uint64
+	music    atomic.Pointer[string] // asked for last
 }
 
 func (ps *ports) open(call.LegID, netip.Addr) (sipua.MediaPort, error) {
@@ -231,11 +234,11 @@ func (p *port) OnDigit(f func(rune))                { p.digit = f }
 func (p *port) OnSilent(f func())                   { p.silent = f }
 func (p *port) OnBroken(f func())                   { p.broken = f }
 func (p *port) Close()                              { p.once.Do(func() { close(p.closed) }) }
-func (p *port) Music(string)                        {}
+func (p *port) Music(name string)                   { p.music.Store(&name) }
 func (p *port) Play(_ []callctl.Clip, _ func(bool)) {}
 func (p *port) Silence()                            {}
 func (p *port) Join(callctl.Media)                  {}
-func (p *port) Quality() callctl.Quality            { return callctl.Quality{} }
+func (p *port) Quality() callctl.Quality            { return callctl.Quality{Received: p.received.Load()} }
 func (p *port) RecordWith(callctl.Media, string, time.Duration) (callctl.Recording, error) {
 	return nil, nil
 }

@@ -34,15 +34,18 @@ func TestShownToCarriers(t *testing.T) {
 			map[string]string{"From": `<sip:+34910000000@`, "P-Asserted-Identity": `<sip:+34910000000@`, "Diversion": "<sip:+34910000000@"},
 		},
 		"a hidden caller": {
-			routing.Trunk{CallerNumber: "+34910000000", Send: []string{"pai", "rpid"}}, callctl.Invitation{},
+			routing.Trunk{CallerNumber: "+34910000000", Send: []string{"pai", "rpid"}},
+			callctl.Invitation{},
 			map[string]string{"From": `"Anonymous" <sip:anonymous@anonymous.invalid>`, "P-Asserted-Identity": "<sip:+34910000000@", "Privacy": "id", "Remote-Party-ID": "privacy=full"},
 		},
 		"other headers": {
-			routing.Trunk{Send: []string{"rpid", "history-info"}}, callctl.Invitation{Shown: ana, Diverted: "701"},
+			routing.Trunk{Send: []string{"rpid", "history-info"}},
+			callctl.Invitation{Shown: ana, Diverted: "701"},
 			map[string]string{"P-Asserted-Identity": "", "Diversion": "", "Remote-Party-ID": `"Ana" <sip:+34600000001@`, "History-Info": "<sip:701@"},
 		},
 		"none": {
-			routing.Trunk{Send: []string{"none"}}, callctl.Invitation{Shown: ana, Diverted: "701"},
+			routing.Trunk{Send: []string{"none"}},
+			callctl.Invitation{Shown: ana, Diverted: "701"},
 			map[string]string{"P-Asserted-Identity": "", "Diversion": "", "Remote-Party-ID": "", "History-Info": ""},
 		},
 		"national numbers": {

@@ -36,6 +36,7 @@ type Attempt struct {
 	Trunk, Gateway string
 	Status         int    // 0: no answer
 	Why            string // "" if it took the call
+	Err            error  // what Why was made of, if it was an error
 	After          time.Duration
 }
 
@@ -117,7 +118,7 @@ func (p *passage) begin() {
 			return // hung up meanwhile
 		}
 		if err != nil {
-			p.fail(fmt.Sprintf("DNS: %v", err), 0)
+			p.broke(fmt.Sprintf("DNS: %v", err), 0, err)
 			return
 		}
 		p.ways = ws
@@ -228,7 +229,7 @@ func (p *passage) hears(res *sip.Response) {
 		p.leg.srv.carriers.answered(p.trunks[0].Name, p.now, p.leg.srv.cfg.Now().Sub(p.sent))
 	}
 	if res.StatusCode >= 200 && res.StatusCode < 300 {
-		p.tell(res.StatusCode, "")
+		p.tell(res.StatusCode, "", nil)
 	}
 }
 
@@ -258,7 +259,7 @@ func (p *passage) refused(res *sip.Response) bool {
 	case code < 400, code == 422, len(l.wish.next) > 0, l.secure.relents(code):
 		return false // it says how to go on
 	case !elsewhere(code, l.rang):
-		p.tell(code, res.Reason)
+		p.tell(code, fmt.Sprintf("%d %s", code, plain(res.Reason)), nil)
 		l.srv.carriers.count(p.trunks[0].Name, func(n *trunkCounts) { n.fail(code) })
 		return false
 	}
@@ -284,17 +285,20 @@ func (p *passage) silent(err error) bool {
 	if p.leg.state == over || p.leg.rang {
 		return false
 	}
-	p.fail("no answer: "+err.Error(), 408)
+	p.broke("no answer: "+err.Error(), 408, err)
 	return true
 }
 
 // unsent: the INVITE could not even be sent.
 func (p *passage) unsent(err error) {
-	p.fail("cannot be reached: "+err.Error(), 503)
+	p.broke("cannot be reached: "+err.Error(), 503, err)
 }
 
 // fail notes a gateway's failure and tries the next.
-func (p *passage) fail(why string, status int) {
+func (p *passage) fail(why string, status int) { p.broke(why, status, nil) }
+
+// broke is fail for what an error brought about.
+func (p *passage) broke(why string, status int, err error) {
 	p.stop()
 	l, t := p.leg, p.trunks[0]
 	l.out = nil
@@ -305,7 +309,7 @@ func (p *passage) fail(why string, status int) {
 		l.srv.cfg.Log.Warn("trunk failed", "trunk", t.Name, "leg", l.id, "why", why)
 	}
 	l.srv.carriers.count(t.Name, func(n *trunkCounts) { n.fail(status) })
-	p.tell(status, why)
+	p.tell(status, why, err)
 	p.last = callctl.LegEnded{Leg: l, Cause: causeOf(status, false), Status: status, Remote: true}
 	if status == 0 {
 		p.last.Cause, p.last.Remote = call.Unavailable, false
@@ -334,10 +338,15 @@ func (p *passage) overflow() {
 	l.srv.legs.remove(l)
 }
 
-func (p *passage) tell(status int, why string) {
-	if p.told != nil {
-		p.told(Attempt{Trunk: p.trunks[0].Name, Gateway: p.now.Addr.String(), Status: status, Why: why, After: p.leg.srv.cfg.Now().Sub(p.sent)})
+func (p *passage) tell(status int, why string, err error) {
+	if p.told == nil {
+		return
 	}
+	a := Attempt{Trunk: p.trunks[0].Name, Status: status, Why: why, Err: err, After: p.leg.srv.cfg.Now().Sub(p.sent)}
+	if p.now.Addr.IsValid() {
+		a.Gateway = p.now.Addr.String()
+	}
+	p.told(a)
 }
 
 func (p *passage) stop() {

@@ -42,7 +42,7 @@ func carried(t *testing.T, change ...func(*sipua.Config)) *trunked {
 	h := &trunked{}
 	h.hub = start(t, append([]func(*sipua.Config){func(c *sipua.Config) {
 		c.Trunks = func() []routing.Trunk { h.mu.Lock(); defer h.mu.Unlock(); return h.trunks }
-		c.TrunkTimers = sipua.TrunkTimers{Try: 150 * time.Millisecond, Enrol: 50 * time.Millisecond, Resolve: time.Second}
+		c.TrunkTimers = sipua.TrunkTimers{Try: 150 * time.Millisecond, Enrol: 50 * time.Millisecond, Resolve: time.Second, Listen: 100 * time.Millisecond}
 	}}, change...)...)
 	return h
 }

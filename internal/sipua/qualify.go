@@ -50,11 +50,7 @@ func (c *carriers) qualify(t routing.Trunk, k *task) {
 // probe asks one gateway. Any answer but one of a broken machine will do: many
 // carriers answer OPTIONS with 404 or 405.
 func (c *carriers) probe(t routing.Trunk, w way, stop <-chan struct{}) (status int, took time.Duration, err error) {
-	begun := c.srv.cfg.Now()
-	ctx, cancel := c.srv.within(c.patience(t))
-	defer cancel()
-	res, err := c.srv.exchange(ctx, c.srv.options(t, w), stop)
-	took = c.srv.cfg.Now().Sub(begun)
+	res, took, err := c.question(t, w, stop)
 	why := ""
 	switch {
 	case err != nil && err == errStopped: //nolint:errorlint // as exchange returns it
@@ -81,6 +77,15 @@ func (c *carriers) probe(t routing.Trunk, w way, stop <-chan struct{}) (status i
 		c.srv.cfg.Log.Info("gateway changed", "trunk", t.Name, "gateway", w.Addr.String(), "up", why == "", "why", why)
 	}
 	return status, took, err
+}
+
+// question is one OPTIONS and its answer; nothing is noted.
+func (c *carriers) question(t routing.Trunk, w way, stop <-chan struct{}) (res *sip.Response, took time.Duration, err error) {
+	begun := c.srv.cfg.Now()
+	ctx, cancel := c.srv.within(c.patience(t))
+	defer cancel()
+	res, err = c.srv.exchange(ctx, c.srv.options(t, w), stop)
+	return res, c.srv.cfg.Now().Sub(begun), err
 }
 
 // options is an OPTIONS to a gateway.

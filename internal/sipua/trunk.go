@@ -19,6 +19,7 @@ type TrunkTimers struct {
 	Avoid   time.Duration // 30 s: how long a gateway that failed is tried last
 	Resolve time.Duration // 5 s: for DNS
 	Enrol   time.Duration // 10 s: first pause after a registration that failed; doubled up to 30 min
+	Listen  time.Duration // 3 s: how long a test call's tone is played
 	Qualify time.Duration // for tests: in place of a trunk's qualify_s
 }
 
@@ -26,7 +27,7 @@ func (t TrunkTimers) orDefault() TrunkTimers {
 	for _, x := range []struct {
 		at   *time.Duration
 		want time.Duration
-	}{{&t.Try, 4 * time.Second}, {&t.Avoid, 30 * time.Second}, {&t.Resolve, 5 * time.Second}, {&t.Enrol, 10 * time.Second}} {
+	}{{&t.Try, 4 * time.Second}, {&t.Avoid, 30 * time.Second}, {&t.Resolve, 5 * time.Second}, {&t.Enrol, 10 * time.Second}, {&t.Listen, 3 * time.Second}} {
 		if *x.at == 0 {
 			*x.at = x.want
 		}
@@ -46,6 +47,7 @@ type carriers struct {
 	counts   map[string]*trunkCounts
 	enrolled map[string]*enrolment // by trunk
 	tasks    map[string]*task      // registrations and qualifications under way
+	trials   map[string]bool       // trunks with a test call under way
 	shut     bool
 }
 
@@ -58,7 +60,7 @@ func newCarriers(s *Server) *carriers {
 	}
 	return &carriers{
 		srv: s, timers: s.cfg.TrunkTimers.orDefault(), dns: resolve.New(cfg), rate: newBuckets[string](1, 1, s.cfg.Now),
-		gateways: map[gatewayKey]*gateway{}, counts: map[string]*trunkCounts{}, enrolled: map[string]*enrolment{}, tasks: map[string]*task{},
+		gateways: map[gatewayKey]*gateway{}, counts: map[string]*trunkCounts{}, enrolled: map[string]*enrolment{}, tasks: map[string]*task{}, trials: map[string]bool{},
 	}
 }
 
