@@ -90,7 +90,7 @@ func (a *App) startCalls(ctx context.Context) error {
 		Lamps:  a.lamps,
 		Places: func(id call.ID, agent string) []callctl.Leg { return hub.Places(id, agent) },
 		Trunks: a.plan.Trunks, OpenMedia: openAudio(a.Media), OnCall: func(in callctl.Incoming) { hub.Incoming(in) }, //nolint:contextcheck // a call outlives the start
-		Web: sipua.Web{Origins: a.cfg.SIP.WebOrigins},
+		DNS: a.cfg.SIP.DNS, Web: sipua.Web{Origins: a.cfg.SIP.WebOrigins},
 		TLS: sipua.OutboundTLS{CAFile: a.cfg.SIP.TrustCA, CertFile: a.cfg.SIP.OurCert, KeyFile: a.cfg.SIP.OurKey},
 		Log: a.log.With("part", "sip"), InvitesPerS: a.cfg.SIP.CallsPerS,
 		SRTP: a.cfg.SIP.SRTP, Fingerprint: sdp.Fingerprint(a.Media.Fingerprint()),

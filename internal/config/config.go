@@ -60,6 +60,8 @@ type SIP struct {
 
 	WebPath    string   `koanf:"web_path"`    // of WebSocket on the HTTP listeners; "" switches it off
 	WebOrigins []string `koanf:"web_origins"` // whose pages may connect beside our own host's: "https://desk.example.com"
+
+	DNS []string `koanf:"dns"` // name servers for trunks' hosts, ip:port; none: the machine's
 }
 
 // Interface is one address SIP is spoken on, with what differs from the rest.
@@ -302,6 +304,11 @@ func (s SIP) faults(bad func(key, format string, args ...any)) {
 			if _, err := netip.ParseAddr(i.Media); err != nil {
 				bad("sip.interfaces.media", "%w", err)
 			}
+		}
+	}
+	for _, d := range s.DNS {
+		if _, err := netip.ParseAddrPort(d); err != nil {
+			bad("sip.dns", "%q is no ip:port, such as 192.0.2.53:53", d)
 		}
 	}
 	if (s.OurCert == "") != (s.OurKey == "") {

@@ -90,13 +90,13 @@ sip:
 		t.Errorf("%+v", is)
 	}
 	_, err = config.Load(file(t, `
-sip: {listen: ["tls:127.0.0.1:5061"], local_nets: ["10.0.0.0/40"], our_cert: x, web_path: sip}
+sip: {listen: ["tls:127.0.0.1:5061"], local_nets: ["10.0.0.0/40"], our_cert: x, web_path: sip, dns: [ns.example]}
 http: {tls_listen: "127.0.0.1:8443"}
 `), config.Default())
 	if err == nil {
 		t.Fatal("accepted")
 	}
-	for _, key := range []string{"sip.tls_cert", "sip.local_nets", "sip.our_cert", "sip.web_path", "http.tls_cert"} {
+	for _, key := range []string{"sip.tls_cert", "sip.local_nets", "sip.our_cert", "sip.dns", "sip.web_path", "http.tls_cert"} {
 		if !strings.Contains(err.Error(), key) {
 			t.Errorf("%s is not named in: %v", key, err)
 		}

@@ -105,6 +105,20 @@ func reasonOf(inv callctl.Invitation) string {
 	return "no-answer"
 }
 
+// outside is what a trunk's carrier is told of whom its party talks to now: the
+// number that a call of ours would show, without a name, and nothing where there
+// is none or the trunk sends no P-Asserted-Identity.
+func (s *Server) outside(trunk string, shown callctl.Party, host string) []sip.Header {
+	for _, t := range s.cfg.Trunks() {
+		if t.Name != trunk || (len(t.Send) > 0 && !slices.Contains(t.Send, "pai")) || (shown.Number == "" && shown.Agent == "") {
+			continue
+		}
+		t.Send, shown.Name = []string{"pai"}, ""
+		return identity(t, callctl.Invitation{Shown: shown}, host, "")
+	}
+	return nil
+}
+
 // caller is who a trunk says is calling, by what the trunk's policy trusts.
 func caller(req *sip.Request, t routing.Trunk) callctl.Party {
 	trust := slices.DeleteFunc(slices.Clone(t.Trust), func(what string) bool { return what == routing.TrustReferredBy })

@@ -50,17 +50,24 @@ func (l *Leg) Reoffer(codecs []string, done func(error)) {
 }
 
 // connected tells whom the far end talks to now, if that is news: RFC 3325 in an
-// UPDATE or re-INVITE. Who is withheld is told as such.
+// UPDATE or re-INVITE. Who is withheld is told as such. A carrier is told by its
+// trunk's policy: the name of a rep and an extension are none of its business.
 func (l *Leg) connected(shown callctl.Party) {
 	same := shown.Number == l.shownTo.Number && shown.Name == l.shownTo.Name && shown.Agent == l.shownTo.Agent
 	if same || l.state == over || (l.inbound && l.state < accepted) {
 		return
 	}
 	l.shownTo = shown
+	if l.trunk != "" {
+		if hs := l.srv.outside(l.trunk, shown, l.srv.host(l.iface)); len(hs) > 0 {
+			l.want(&proposal{headers: hs})
+		}
+		return
+	}
 	h := asserted(shown, l.iface.host)
 	hs := []sip.Header{h}
 	if h == nil {
-		hs = []sip.Header{sip.NewHeader("P-Asserted-Identity", `"Anonymous" <sip:anonymous@anonymous.invalid>`), sip.NewHeader("Privacy", "id")}
+		hs = []sip.Header{sip.NewHeader("P-Asserted-Identity", anonymous), sip.NewHeader("Privacy", "id")}
 	}
 	l.want(&proposal{headers: hs})
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/callyard/callyard/internal/call"
 	"github.com/callyard/callyard/internal/callctl"
 	"github.com/callyard/callyard/internal/sipua"
+	"github.com/callyard/callyard/routing"
 )
 
 // reoffer proposes codecs and tells what came of it.
@@ -283,5 +284,33 @@ func TestConnected(t *testing.T) {
 		k.ack("")
 		event[callctl.LegAnswered](leg)
 		p.request("UPDATE")
+	})
+
+	t.Run("a carrier is told by its trunk's policy", func(t *testing.T) {
+		h := carried(t)
+		gw := h.gateway("127.0.0.2")
+		trunk := routing.Trunk{Name: "carrier", Host: gw.addr, NumberFormat: "plain", CallerNumber: "+34910000000"}
+		h.set(trunk)
+		leg := h.call("+34911234567")
+		inv := gw.request("INVITE")
+		gw.reply(inv, 200, "gw", offer(), "Allow: INVITE, ACK, BYE, UPDATE")
+		gw.request("ACK")
+		event[callctl.LegAnswered](leg)
+		rep := callctl.Party{Number: "201", Name: "Rep One", Agent: "rep1"}
+		leg.leg.Connected(rep)
+		u := gw.request("UPDATE")
+		if pai := u.hdr("P-Asserted-Identity"); !strings.HasPrefix(pai, "<sip:34910000000@") || strings.Contains(u.raw, "201@") || strings.Contains(u.raw, "Rep One") {
+			t.Errorf("%s", u.raw)
+		}
+		gw.reply(u, 200, "", "")
+		trunk.Send = []string{"none"}
+		h.set(trunk)
+		leg.leg.Connected(ana)
+		gw.quiet(50*time.Millisecond, func(m msg) bool { return m.method() == "UPDATE" || m.method() == "INVITE" })
+		trunk.Send = nil
+		h.set(trunk)
+		leg.leg.Connected(rep)
+		u = gw.request("UPDATE")
+		gw.reply(u, 200, "", "")
 	})
 }
