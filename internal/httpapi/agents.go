@@ -73,6 +73,13 @@ func (a *api) agents() {
 			if err := a.numberedAgent(ctx, stored); err != nil {
 				return nil, err
 			}
+			trunks, err := a.Routes.Trunks(ctx)
+			if err != nil {
+				return nil, err
+			}
+			if err := ownAccount(trunks, []queues.Agent{stored}); err != nil {
+				return nil, err
+			}
 			if err := a.Agents.SaveAgent(ctx, stored); err != nil {
 				return nil, err
 			}

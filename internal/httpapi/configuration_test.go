@@ -100,6 +100,11 @@ func TestConfigurationReadsAsItWasWritten(t *testing.T) {
 			t.Errorf("%+v, %v", stored, err)
 		}
 	})
+	t.Run("a trunk's account is no agent's", func(t *testing.T) {
+		h.problem(409, "account_conflict", "PUT", "/v1/trunks/other", map[string]any{"username": "ann", "password": "x"})
+		h.problem(409, "account_conflict", "PUT", "/v1/trunks/other", map[string]any{"username": "202", "password": "x"})
+		h.problem(409, "account_conflict", "PUT", "/v1/agents/u1", map[string]any{"password": "correct horse"})
+	})
 	t.Run("faults that the domain finds", func(t *testing.T) {
 		h.problem(422, "validation_failed", "PUT", "/v1/lots/bad", map[string]any{"first": 9, "last": 3})
 		h.problem(422, "validation_failed", "PUT", "/v1/queues/bad", map[string]any{"strategy": "dice"})

@@ -9,6 +9,7 @@ import (
 	"github.com/callyard/callyard/internal/setup"
 	"github.com/callyard/callyard/parking"
 	"github.com/callyard/callyard/queues"
+	"github.com/callyard/callyard/routing"
 )
 
 // numbered refuses a change that would make a code that people dial mean two
@@ -50,4 +51,18 @@ func (a *api) numberedAgent(ctx context.Context, g queues.Agent) error {
 	return a.numbered(ctx, func(lots []parking.Lot, agents []queues.Agent) ([]parking.Lot, []queues.Agent) {
 		return lots, setup.With(agents, g, func(h queues.Agent) bool { return h.Name == g.Name })
 	})
+}
+
+// ownAccount refuses a trunk whose username is an agent's, and an agent whose name
+// or extension is a trunk's username.
+func ownAccount(trunks []routing.Trunk, agents []queues.Agent) error {
+	faults := setup.SharedAccounts(trunks, agents)
+	if len(faults) == 0 {
+		return nil
+	}
+	p := &Problem{Status: http.StatusConflict, Code: "account_conflict", Detail: "a trunk's username and an agent's name or extension would be the same"}
+	for _, f := range faults {
+		p.Errors = append(p.Errors, Fault{Message: f, Location: "body"})
+	}
+	return p
 }

@@ -77,6 +77,13 @@ func (a *api) trunks() {
 				return nil, err
 			}
 			t.ID, t.Name = "", in.Name
+			agents, err := a.Agents.Agents(ctx)
+			if err != nil {
+				return nil, err
+			}
+			if err := ownAccount([]routing.Trunk{t}, agents); err != nil {
+				return nil, err
+			}
 			if err := a.Routes.SaveTrunk(ctx, t); err != nil {
 				return nil, err
 			}

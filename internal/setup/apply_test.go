@@ -96,6 +96,8 @@ func TestApplyChecksReferencesFirst(t *testing.T) {
 		{"a flow that is nowhere", `numbers: [{number: "+12025550101", flow: out}]`, `numbers[0].flow: there is no flow "out"`},
 		{"an agent who is nowhere", `queues: [{name: new, agents: [{agent: bob}]}]`, `queues[0].agents[0]: there is no agent "bob"`},
 		{"a source that is no network", `trunks: [{name: new, sources: [nowhere]}]`, `trunks[0].sources[0]: "nowhere" is no CIDR`},
+		{"a trunk's account that is an agent", `trunks: [{name: new, username: ann}]`, `trunk "new": username ann is agent "ann"`},
+		{"an agent who is a trunk's account", `{trunks: [{name: new, username: bob}], agents: [{name: bob, password: one}]}`, `username bob is agent "bob"`},
 		{"a slot that is taken", `lots: [{name: new, first: 703, last: 709}]`, `slots 703 to 709 overlap those of lot "sales"`},
 		{"an agent's code that is a slot", `agents: [{name: bob, password: one, extension: "702"}]`, `extension 702 is a slot of lot "sales"`},
 		{"an extension of two", `agents: [{name: bob, password: one, extension: "201"}]`, `extension 201 is that of agent "ann"`},

@@ -50,6 +50,10 @@ func checkReferences(ctx context.Context, s Stores, d Document) error {
 			wrong("trunks[%d].%s: %s", i, f.Field, f.Why)
 		}
 	}
+	for _, t := range d.Trunks {
+		trunks = With(trunks, t, func(h routing.Trunk) bool { return h.Name == t.Name })
+	}
+	found = append(found, SharedAccounts(trunks, agents)...)
 	for i, q := range d.Queues {
 		for k, m := range q.Agents {
 			if !slices.ContainsFunc(agents, func(a queues.Agent) bool { return a.Name == m.Agent }) {
