@@ -15,9 +15,13 @@ import (
 func (l *Leg) receive(req *sip.Request, tx *serverTx) {
 	if l.state == over {
 		if req.Method == sip.BYE {
-			tx.status(200) // it crossed ours, or spares us the one that waits for the ACK
+			tx.status(200) // it crossed ours, or spares us the one that waits
 			l.stopRepeat()
 			l.byeLater = nil
+			if l.farewell != nil {
+				l.dropBye()
+				l.lingering = false
+			}
 			l.forget()
 			return
 		}

@@ -86,7 +86,10 @@ type Leg struct {
 	acks      map[string]*sip.Request // our ACKs by ackKey, for repeated 2xx
 
 	// the dialog once it is up
-	lingering bool // a BYE is under way
+	lingering bool   // a BYE is under way, or waits
+	untold    int    // NOTIFYs of a REFER without a final response
+	farewell  func() // the BYE that waits for those; nil: none does
+	patience  alarm  // how long
 	proposed  *proposal
 	proposals []*proposal // to come
 	glare     alarm
@@ -219,14 +222,35 @@ func (l *Leg) forget() {
 	}
 }
 
-// bye sends the BYE. Whatever is answered, the dialog is over.
+// bye sends the BYE. Whatever is answered, the dialog is over. It lets a NOTIFY
+// that is under way arrive first: on its way through proxies the BYE might
+// overtake it, and whoever asked for the transfer would not learn what came of it
+// (RFC 3261 §12.2.2: an older CSeq is refused).
 func (l *Leg) bye(cause call.Cause, note string) {
+	l.stopRepeat()
+	l.lingering = true
+	if l.untold == 0 {
+		l.sendBye(cause, note)
+		return
+	}
+	l.farewell = func() {
+		l.dropBye()
+		l.sendBye(cause, note)
+	}
+	l.patience.set(l, l.srv.timers.Told, l.farewell)
+}
+
+// dropBye takes back a BYE that waits.
+func (l *Leg) dropBye() {
+	l.farewell = nil
+	l.patience.stop()
+}
+
+func (l *Leg) sendBye(cause call.Cause, note string) {
 	req := l.request(sip.BYE)
 	if h := reasonHeader(cause, note); h != nil {
 		req.AppendHeader(h)
 	}
-	l.stopRepeat()
-	l.lingering = true
 	_, err := l.send(req, func(res *sip.Response, err error) {
 		if err != nil || res.StatusCode >= 200 {
 			l.lingering = false

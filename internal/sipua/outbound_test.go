@@ -347,8 +347,8 @@ func until(t *testing.T, ok func() bool) {
 
 func TestRefer(t *testing.T) {
 	// talking is a call of rep1's phone, with the peer's side of it.
-	talking := func(t *testing.T) (*hub, *peer, *talk, *party) {
-		h := start(t)
+	talking := func(t *testing.T, change ...func(*sipua.Config)) (*hub, *peer, *talk, *party) {
+		h := start(t, change...)
 		p := h.phone(t, "rep1", "pw1")
 		leg := h.dial(callctl.Target{Agent: "rep1"}, callctl.Invitation{})[0]
 		inv := p.request("INVITE")
@@ -401,6 +401,38 @@ func TestRefer(t *testing.T) {
 		if !strings.HasPrefix(n.body(), "SIP/2.0 486 no slot is free") {
 			t.Errorf("%s", n.raw)
 		}
+	})
+
+	t.Run("our BYE lets the NOTIFY arrive first", func(t *testing.T) {
+		// told is a call in which the last NOTIFY is not answered yet and we have hung up.
+		told := func(t *testing.T, change ...func(*sipua.Config)) (*peer, *talk, msg) {
+			_, p, k, leg := talking(t, change...)
+			k.do("REFER", "", "Refer-To: <sip:700@hub>")
+			p.status("REFER", 202)
+			p.reply(p.request("NOTIFY"), 200, "", "")
+			event[callctl.LegReferred](leg).Result(200, "")
+			n := p.request("NOTIFY")
+			leg.leg.Hangup("normal", "")
+			event[callctl.LegEnded](leg) // for the call it is over at once
+			p.quiet(30*time.Millisecond, func(m msg) bool { return m.method() == "BYE" })
+			return p, k, n
+		}
+		t.Run("when it is answered", func(t *testing.T) {
+			p, _, n := told(t, func(c *sipua.Config) { c.Timers.Told = time.Hour })
+			p.reply(n, 200, "", "")
+			p.reply(p.request("BYE"), 200, "", "")
+		})
+		t.Run("when it has waited long enough", func(t *testing.T) {
+			p, _, _ := told(t, func(c *sipua.Config) { c.Timers.Told = 60 * time.Millisecond })
+			p.reply(p.request("BYE"), 200, "", "")
+		})
+		t.Run("not at all if the phone hangs up meanwhile", func(t *testing.T) {
+			p, k, n := told(t, func(c *sipua.Config) { c.Timers.Told = 100 * time.Millisecond })
+			k.do("BYE", "")
+			p.status("BYE", 200)
+			p.reply(n, 200, "", "")
+			p.quiet(200*time.Millisecond, func(m msg) bool { return m.method() == "BYE" })
+		})
 	})
 
 	t.Run("without a subscription if none is wanted", func(t *testing.T) {

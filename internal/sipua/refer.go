@@ -109,12 +109,22 @@ func (s *subscription) notify(code int, reason, state string) {
 	req.AppendHeader(sip.NewHeader("Subscription-State", state))
 	req.AppendHeader(sip.NewHeader("Content-Type", "message/sipfrag;version=2.0"))
 	req.SetBody(fmt.Appendf(nil, "SIP/2.0 %d %s\r\n", code, reason))
-	_, err := s.leg.srv.tx.send(req, func(res *sip.Response, err error) {
+	l, waits := s.leg, true
+	_, err := l.srv.tx.send(req, func(res *sip.Response, err error) {
 		if err != nil || res.StatusCode == 481 {
 			s.dead = true
+		}
+		if waits && (err != nil || res.StatusCode >= 200) {
+			waits = false // a repeated answer counts no more
+			l.untold--
+			if l.untold == 0 && l.farewell != nil {
+				l.farewell()
+			}
 		}
 	})
 	if err != nil {
 		s.dead = true
+		return
 	}
+	l.untold++
 }

@@ -12,6 +12,8 @@ type Timers struct {
 	MinSE   time.Duration // 90 s: the shortest session interval taken (RFC 4028 §4)
 	Session time.Duration // 30 min: the session interval asked for (RFC 4028 §7.1)
 
+	Told time.Duration // 1 s: our BYE waits so long for the answer to a REFER's NOTIFY
+
 	MinWatch time.Duration // 1 min: the shortest subscription (RFC 6665 §4.2.1.1)
 }
 
@@ -33,6 +35,9 @@ func (t Timers) orDefault() Timers {
 	}
 	if t.Session == 0 {
 		t.Session = 30 * time.Minute
+	}
+	if t.Told == 0 {
+		t.Told = time.Second
 	}
 	if t.MinWatch == 0 {
 		t.MinWatch = time.Minute
