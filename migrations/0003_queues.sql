@@ -86,6 +86,7 @@ create table devices (
   transport  text not null default '',
   source     text not null default '',
   local      text not null default '',
+  path       text[] not null default '{}', -- RFC 3327
   user_agent text not null default '',
   call_id    text not null default '',    -- of the REGISTER, with its CSeq
   cseq       bigint not null default 0,

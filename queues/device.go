@@ -10,6 +10,7 @@ type Device struct {
 	Transport string    `json:"transport"` // "udp", "tcp"
 	Source    string    `json:"source"`    // ip:port it registered from: where requests go
 	Local     string    `json:"local"`     // our ip:port it registered at
+	Path      []string  `json:"path,omitempty"` // proxies on the way to it (RFC 3327), ours first: the Route of what it is sent
 	UserAgent string    `json:"user_agent"`
 	CallID    string    `json:"-"` // of the REGISTER, with CSeq: older ones are refused
 	CSeq      uint32    `json:"-"`

@@ -65,6 +65,7 @@ func (s *Server) dialDevice(d queues.Device, inv callctl.Invitation) (*Leg, erro
 	}
 	l.dialog.RemoteURI = "<sip:" + escapeUser(d.Agent) + "@" + s.host(l.iface) + ">"
 	l.dialog.Target = uri.String()
+	l.wish.routes = d.Path
 	l.secure = s.security(l, l.dialog.Flow.Transport)
 	s.legs.add(l, 0)
 	s.stats.dials.Add(1)
@@ -73,14 +74,19 @@ func (s *Server) dialDevice(d queues.Device, inv callctl.Invitation) (*Leg, erro
 }
 
 // way is how a registered phone is reached: from the address it registered at,
-// to the one it registered from, unless its Contact names that very host.
+// to the one it registered from, unless its Contact, or the nearest proxy of its
+// Path, names that very host.
 func (s *Server) way(d queues.Device) (uri sip.Uri, flow Flow, dest string, err error) {
 	uri, _, ok := uriOf("<" + d.Contact + ">")
 	if !ok {
 		return uri, flow, "", fmt.Errorf("dial %s: contact cannot be read", d.Agent)
 	}
 	flow = Flow{Transport: d.Transport, Local: d.Local, Remote: d.Source}
-	dest = reach(&uri, flow, true)
+	hop, ok := hopOf(d)
+	if !ok {
+		return uri, flow, "", fmt.Errorf("dial %s: path cannot be read", d.Agent)
+	}
+	dest = reach(&hop, flow, true)
 	if flow.Transport != "udp" {
 		// A stream the phone keeps open; if it has gone, the Contact may listen.
 		switch {
@@ -88,7 +94,7 @@ func (s *Server) way(d queues.Device) (uri sip.Uri, flow Flow, dest string, err 
 		case flow.Transport == "ws":
 			return uri, flow, "", fmt.Errorf("dial %s: %w", d.Agent, &NoFlowError{Transport: "ws", Remote: dest})
 		default:
-			dest = hostPort(&uri, flow.Transport)
+			dest = hostPort(&hop, flow.Transport)
 		}
 	}
 	return uri, flow, dest, nil
@@ -173,6 +179,7 @@ func (s *Server) Message(agent, text string) {
 		}
 		req := sip.NewRequest(sip.MESSAGE, uri)
 		frame(req, iface, dest)
+		preload(req, d.Path)
 		from, _, _ := uriOf("<sip:callyard@" + s.host(iface) + ">")
 		req.AppendHeader(&sip.FromHeader{Address: from, Params: sip.HeaderParams{{K: "tag", V: newTag()}}})
 		req.AppendHeader(&sip.ToHeader{Address: uri})

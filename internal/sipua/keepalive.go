@@ -74,7 +74,7 @@ func (s *Server) keepAlive() {
 	n := 0
 	for _, d := range s.registrar.all() {
 		uri, _, ok := uriOf("<" + d.Contact + ">")
-		if !ok || d.Node != s.cfg.Node || !behindNAT(&uri, Flow{Transport: d.Transport, Remote: d.Source}) {
+		if !ok || d.Node != s.cfg.Node || len(d.Path) > 0 || !behindNAT(&uri, Flow{Transport: d.Transport, Remote: d.Source}) {
 			continue
 		}
 		k := signKey{d.Agent, d.Contact, d.Source}

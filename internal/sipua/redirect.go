@@ -17,21 +17,23 @@ import (
 // wish is what an outgoing leg was asked to do, for as long as its INVITE may
 // have to be sent again.
 type wish struct {
-	inv   callctl.Invitation
-	uri   sip.Uri // the Request-URI of the last INVITE
-	dest  string
-	minSE time.Duration // from a 422
-	tries int           // INVITEs sent
-	hops  int           // redirections followed
-	next  []hop         // targets of a redirection that are still to be tried
-	been  []string      // Request-URIs that were tried
+	inv    callctl.Invitation
+	uri    sip.Uri // the Request-URI of the last INVITE
+	dest   string
+	routes []string      // the Route that goes with it, see Device.Path
+	minSE  time.Duration // from a 422
+	tries  int           // INVITEs sent
+	hops   int           // redirections followed
+	next   []hop         // targets of a redirection that are still to be tried
+	been   []string      // Request-URIs that were tried
 }
 
 // hop is one target of a redirection.
 type hop struct {
-	uri  sip.Uri
-	dest string
-	q    float64
+	uri    sip.Uri
+	dest   string
+	routes []string
+	q      float64
 }
 
 // A redirection is followed so far and no further (RFC 3261 §8.1.3.4 leaves it
@@ -62,6 +64,7 @@ func (l *Leg) refused(res *sip.Response) {
 	if l.state != over && code < 600 && len(l.wish.next) > 0 {
 		h := l.wish.next[0]
 		l.wish.next = l.wish.next[1:]
+		l.wish.routes = h.routes
 		l.invite(h.uri, h.dest, l.wish.inv)
 		return
 	}
@@ -98,11 +101,11 @@ func (l *Leg) redirected(res *sip.Response) (contact string) {
 	}
 	for _, x := range hops {
 		x.uri.Headers = nil
-		dest, ok := l.mayFollow(&x.uri)
+		dest, routes, ok := l.mayFollow(&x.uri)
 		if len(l.wish.been)+len(l.wish.next) > mostTargets || !ok || slices.Contains(l.wish.been, x.uri.String()) {
 			continue
 		}
-		x.dest = dest
+		x.dest, x.routes = dest, routes
 		l.wish.next = append(l.wish.next, x)
 	}
 	return contact
@@ -113,31 +116,31 @@ func (l *Leg) redirected(res *sip.Response) (contact string) {
 // the trunk is followed there, any other goes out through the trunk as a number.
 // A phone may only name another phone of the same rep; where else a rep's calls
 // go is for the live call to decide.
-func (l *Leg) mayFollow(u *sip.Uri) (dest string, ok bool) {
+func (l *Leg) mayFollow(u *sip.Uri) (dest string, routes []string, ok bool) {
 	if u.Scheme != "sip" || l.iface == nil {
-		return "", false
+		return "", nil, false
 	}
 	if l.trunk == "" {
 		for _, d := range l.srv.registrar.devices(l.agent) {
 			uri, flow, dest, err := l.srv.way(d)
 			if err == nil && flow.Transport == l.iface.Transport && strings.EqualFold(uri.User, u.User) && hostPort(&uri, flow.Transport) == hostPort(u, flow.Transport) {
-				return dest, true
+				return dest, d.Path, true
 			}
 		}
-		return "", false
+		return "", nil, false
 	}
 	if u.User == "" {
-		return "", false
+		return "", nil, false
 	}
 	home, _, _ := net.SplitHostPort(l.wish.dest)
 	if strings.EqualFold(u.Host, l.wish.uri.Host) || strings.Trim(u.Host, "[]") == home {
-		return hostPort(u, l.iface.Transport), true
+		return hostPort(u, l.iface.Transport), nil, true
 	}
 	for _, t := range l.srv.cfg.Trunks() {
 		if t.Name == l.trunk && within(t, ipOf(hostPort(u, l.iface.Transport))) >= 0 {
-			return hostPort(u, l.iface.Transport), true
+			return hostPort(u, l.iface.Transport), nil, true
 		}
 	}
 	u.Host, u.Port, u.UriParams = l.wish.uri.Host, l.wish.uri.Port, nil
-	return l.wish.dest, true
+	return l.wish.dest, nil, true
 }

@@ -254,7 +254,7 @@ func (s *Server) register(req *sip.Request, tx *serverTx) {
 		var ds []queues.Device
 		if ds, bad = s.registrar.apply(acc.Agent, req.CallID().Value(), req.CSeq().SeqNo, c); bad == nil {
 			s.stats.registered.Add(1)
-			tx.status(200, s.listing(ds)...)
+			tx.status(200, append(s.listing(ds), pathsTaken(&req.MessageData)...)...)
 			return
 		}
 	}
@@ -272,6 +272,10 @@ func (s *Server) wanted(req *sip.Request, tx *serverTx, agent string) (c change,
 		if d, ok := seconds(e); ok {
 			def, given = d, true
 		}
+	}
+	path, bad := pathOf(&req.MessageData)
+	if bad != nil {
+		return c, bad
 	}
 	now := s.cfg.Now()
 	contacts := req.GetHeaders("contact")
@@ -304,12 +308,12 @@ func (s *Server) wanted(req *sip.Request, tx *serverTx, agent string) (c change,
 		if ct.Address.Host == "" {
 			return c, refuse(400, "Bad Contact")
 		}
-		if behindNAT(&ct.Address, tx.flow) {
+		if len(path) == 0 && behindNAT(&ct.Address, tx.flow) { // else its proxy keeps it in reach
 			exp = min(exp, natExpires)
 		}
 		instance, _ := ct.Params.Get("+sip.instance")
 		c.keep = append(c.keep, queues.Device{
-			Agent: agent, Contact: uri, Instance: strings.Trim(instance, `"`), Transport: tx.flow.Transport, Source: tx.flow.Remote, Local: tx.flow.Local,
+			Agent: agent, Contact: uri, Instance: strings.Trim(instance, `"`), Transport: tx.flow.Transport, Source: tx.flow.Remote, Local: tx.flow.Local, Path: path,
 			UserAgent: plain(header(&req.MessageData, "User-Agent")), CallID: req.CallID().Value(), CSeq: req.CSeq().SeqNo, Node: s.cfg.Node,
 			Expires: now.Add(min(exp, maxExpires)),
 		})

@@ -36,6 +36,7 @@ func (l *Leg) invite(uri sip.Uri, dest string, inv callctl.Invitation) {
 	}
 	req := sip.NewRequest(sip.INVITE, uri)
 	frame(req, l.iface, dest)
+	preload(req, l.wish.routes)
 	from, name, _ := uriOf(l.dialog.LocalURI)
 	req.AppendHeader(&sip.FromHeader{DisplayName: name, Address: from, Params: sip.HeaderParams{{K: "tag", V: l.dialog.LocalTag}}})
 	to, _, _ := uriOf(l.dialog.RemoteURI)

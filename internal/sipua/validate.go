@@ -103,7 +103,7 @@ func validate(req *sip.Request) *refusal {
 	}
 	var unknown []string
 	for _, t := range tokens(&req.MessageData, "require") {
-		if !slices.Contains(supported, t) {
+		if !slices.Contains(supported, t) && (t != "path" || req.Method != sip.REGISTER) { // RFC 3327 is the registrar's
 			unknown = append(unknown, t)
 		}
 	}

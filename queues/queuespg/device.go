@@ -22,14 +22,14 @@ func (s *Store) SaveDevice(ctx context.Context, d queues.Device) error {
 		}
 		// RFC 3261 §10.3 step 7: of the same Call-ID, an older CSeq changes nothing.
 		rows, _ := c.Query(ctx, `
-			insert into devices (agent, contact, instance, transport, source, local, user_agent, call_id, cseq, node, expires_at)
-			values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+			insert into devices (agent, contact, instance, transport, source, local, path, user_agent, call_id, cseq, node, expires_at)
+			values ($1, $2, $3, $4, $5, $6, coalesce($7, '{}'::text[]), $8, $9, $10, $11, $12)
 			on conflict (agent, contact) do update set instance = excluded.instance, transport = excluded.transport,
-				source = excluded.source, local = excluded.local, user_agent = excluded.user_agent, call_id = excluded.call_id,
+				source = excluded.source, local = excluded.local, path = excluded.path, user_agent = excluded.user_agent, call_id = excluded.call_id,
 				cseq = excluded.cseq, node = excluded.node, expires_at = excluded.expires_at
 			where devices.call_id <> excluded.call_id or devices.cseq <= excluded.cseq
 			returning xmax = 0`,
-			d.Agent, d.Contact, d.Instance, d.Transport, d.Source, d.Local, d.UserAgent, d.CallID, int64(d.CSeq), d.Node, d.Expires)
+			d.Agent, d.Contact, d.Instance, d.Transport, d.Source, d.Local, d.Path, d.UserAgent, d.CallID, int64(d.CSeq), d.Node, d.Expires)
 		added, err := pgx.CollectRows(rows, pgx.RowTo[bool])
 		if err != nil {
 			return err
@@ -66,7 +66,7 @@ func (s *Store) DropDevice(ctx context.Context, d queues.Device) error {
 // Devices implements queues.Store.
 func (s *Store) Devices(ctx context.Context, agent string, now time.Time) ([]queues.Device, error) {
 	rows, _ := s.db.Pool.Query(ctx, `
-		select agent, contact, instance, transport, source, local, user_agent, call_id, cseq, node, expires_at
+		select agent, contact, instance, transport, source, local, nullif(path, '{}'), user_agent, call_id, cseq, node, expires_at
 		from devices where $1 in ('', agent) and expires_at > $2 order by agent, contact`, agent, now)
 	all, err := pgx.CollectRows(rows, pgx.RowToStructByPos[queues.Device])
 	if err != nil {

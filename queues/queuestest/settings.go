@@ -113,9 +113,11 @@ func testDevices(t *testing.T, open func(t *testing.T) Hub) {
 		d := queues.Device{
 			Agent: "ann", Contact: "sip:ann@127.0.0.1:5070", Instance: "<urn:uuid:1>", Transport: "tcp", Source: "127.0.0.1:5070", Local: "127.0.0.1:5060",
 			UserAgent: "phone/1", CallID: "a", CSeq: 7, Node: "n1", Expires: r.now.Add(time.Hour),
+			Path: []string{"<sip:edge.example;lr>", "<sip:10.0.0.1;lr;ob>"},
 		}
 		r.ok(r.Store.SaveDevice(t.Context(), d))
 		equal(t, "devices", r.devices("ann"), []queues.Device{d})
+		d.Path = nil
 		d.CSeq, d.Expires = 8, r.now.Add(2*time.Hour)
 		r.ok(r.Store.SaveDevice(t.Context(), d))
 		equal(t, "refreshed", r.devices("ann"), []queues.Device{d})
