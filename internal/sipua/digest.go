@@ -69,6 +69,29 @@ func credentials(m *sip.MessageData) (digest.Credentials, bool) {
 	return digest.Credentials{}, false
 }
 
+// best are those of several credentials that count: of our realm, by the digest
+// that we ask for first. Linphone 5.1 answers every challenge of a second 401, and
+// all but the one of its first answer with the wrong digest of the password.
+func (a *authenticator) best(m *sip.MessageData) (best digest.Credentials, ok bool) {
+	rank := len(a.digests) + 1 // those that do not count come after all
+	for _, name := range []string{"authorization", "proxy-authorization"} {
+		for _, h := range m.GetHeaders(name) {
+			c, is := digest.ParseCredentials(h.Value())
+			if !is {
+				continue
+			}
+			r := slices.Index(a.digests, first(strings.ToUpper(c.Algorithm), "MD5"))
+			if r < 0 || c.Realm != a.realm {
+				r = len(a.digests)
+			}
+			if r < rank {
+				best, ok, rank = c, true, r
+			}
+		}
+	}
+	return best, ok
+}
+
 // verdict is what came of checking credentials.
 type verdict int
 
@@ -92,7 +115,7 @@ func (a *authenticator) check(req *sip.Request, user string, ip netip.Addr) verd
 
 // verify is check with the digests of the password; none: nobody has it.
 func (a *authenticator) verify(req *sip.Request, user string, ha1s queues.HA1, ip netip.Addr) verdict {
-	c, ok := credentials(&req.MessageData)
+	c, ok := a.best(&req.MessageData)
 	if !ok {
 		return absent
 	}

@@ -118,6 +118,19 @@ func TestRegister(t *testing.T) {
 		try(p, k, ch, 200, "MD5", 1, "pw1")
 	})
 
+	t.Run("of several credentials the best count", func(t *testing.T) {
+		c := &clock{t: time.Unix(1e9, 0)}
+		h := start(t, func(cfg *sipua.Config) { cfg.Now = c.now })
+		p, k, ch := challenged(h, t, "rep1")
+		try(p, k, ch, 200, "SHA-256", 1, "pw1")
+		c.add(6 * time.Minute)
+		stale := try(p, k, ch, 401, "SHA-256", 2, "pw1")
+		// Linphone 5.1 then answers both challenges, one of them wrongly, and first.
+		other := authorization(stale, "REGISTER", k.target, "rep1", "of another digest", "MD5", 1)
+		foreign := strings.Replace(other, realm, "elsewhere", 1)
+		try(p, k, stale, 200, "SHA-256", 1, "pw1", other, foreign)
+	})
+
 	t.Run("a nonce grows old", func(t *testing.T) {
 		c := &clock{t: time.Unix(1e9, 0)}
 		h := start(t, func(cfg *sipua.Config) { cfg.Now = c.now })
