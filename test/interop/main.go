@@ -34,6 +34,7 @@ var clients = []client{
 	{name: "sipp", program: "sipp", packages: []string{"sip-tester"}},
 	{name: "kamailio", program: "kamailio", packages: []string{"kamailio"}},
 	{name: "browser", program: "chromium", packages: []string{"chromium", "nodejs", "npm"}, ready: prepareBrowser},
+	{name: "linphone", program: "linphonec", packages: []string{"linphone-cli"}},
 	// libre 1.x gives up at a challenge that is not MD5, and does not look at the next.
 	{name: "baresip", program: "baresip", packages: []string{"baresip"}, digests: "MD5"},
 }

@@ -1,7 +1,7 @@
 package main
 
 // stories are told in this order.
-var stories = collect(sippStories, kamailioStories, browserStories, baresipStories)
+var stories = collect(sippStories, kamailioStories, browserStories, linphoneStories, baresipStories)
 
 func collect(lists ...[]story) (all []story) {
 	for _, l := range lists {
