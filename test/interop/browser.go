@@ -110,13 +110,19 @@ func (y *yard) browser(ctx context.Context, rep string) (*browser, error) {
 	if err := b.saw(ctx, "ready", 0); err != nil {
 		return nil, err
 	}
-	_, err = b.do(ctx, "start", map[string]string{
+	return b, b.enrol(ctx, y, rep)
+}
+
+// enrol makes the page, or the tab opened last, a rep's phone.
+func (b *browser) enrol(ctx context.Context, y *yard, rep string) error {
+	n := b.seen()
+	_, err := b.do(ctx, "start", map[string]string{
 		"socket": "ws://" + y.hub.Web.String() + "/sip", "uri": "sip:" + rep + "@" + y.ip, "user": rep, "password": "secret-" + rep,
 	})
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return b, b.saw(ctx, "registered", 0)
+	return b.saw(ctx, "registered", n)
 }
 
 func (b *browser) read(r io.Reader) {
@@ -162,6 +168,18 @@ func (b *browser) seen() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return len(b.events)
+}
+
+// count is how often something has happened after the first so many events.
+func (b *browser) count(event string, after int) (n int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, e := range b.events[min(after, len(b.events)):] {
+		if e.Event == event {
+			n++
+		}
+	}
+	return n
 }
 
 // saw waits until something has happened after the first so many events.
@@ -364,6 +382,83 @@ var browserStories = []story{
 			return err
 		}
 		return errors.Join(hears(ctx, "the caller", d, repHz["rep1"]), b.hears(ctx, callerHz))
+	}},
+	{"browser", "transfers with Replaces", func(ctx context.Context, y *yard) error {
+		other, err := y.rep(ctx, "rep2", softphone.Always)
+		if err != nil {
+			return err
+		}
+		b, d, err := y.browserUp(ctx)
+		if err != nil {
+			return err
+		}
+		if _, err := b.do(ctx, "hold"); err != nil {
+			return err
+		}
+		n := b.seen()
+		if _, err := b.do(ctx, "consult", "sip:202@"+y.ip); err != nil {
+			return err
+		}
+		r, err := incoming(ctx, other)
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(b.saw(ctx, "confirmed", n), hears(ctx, "rep2", r, repHz["rep1"]), hears(ctx, "the caller on hold", d, musicHz)); err != nil {
+			return err
+		}
+		told, err := b.do(ctx, "give")
+		if err != nil {
+			return err
+		}
+		if string(told) != "200" {
+			return fmt.Errorf("the NOTIFY says %s", told)
+		}
+		return errors.Join(hears(ctx, "rep2", r, callerHz), hears(ctx, "the caller", d, repHz["rep2"]))
+	}},
+	{"browser", "is loaded again in a call: the call ends, the phone is there", func(ctx context.Context, y *yard) error {
+		b, d, err := y.browserUp(ctx)
+		if err != nil {
+			return err
+		}
+		if _, err := b.do(ctx, "reload"); err != nil {
+			return err
+		}
+		if err := errors.Join(ends(ctx, "the caller", d), b.enrol(ctx, y, "rep1")); err != nil {
+			return err
+		}
+		n := b.seen()
+		again, err := y.dial(ctx, rings)
+		if err != nil {
+			return err
+		}
+		err = b.saw(ctx, "rung", n)
+		again.Hangup()
+		return err
+	}},
+	{"browser", "two tabs of a rep ring, one answers", func(ctx context.Context, y *yard) error {
+		b, err := y.browser(ctx, "rep1")
+		if err != nil {
+			return err
+		}
+		if _, err := b.do(ctx, "tab"); err != nil {
+			return err
+		}
+		if err := b.enrol(ctx, y, "rep1"); err != nil {
+			return err
+		}
+		n := b.seen()
+		d, err := y.dial(ctx, rings)
+		if err != nil {
+			return err
+		}
+		err = until(ctx, 10*time.Second, "both tabs ring", func() bool { return b.count("rung", n) == 2 })
+		if err != nil {
+			return err
+		}
+		if _, err := b.do(ctx, "answer"); err != nil {
+			return err
+		}
+		return errors.Join(b.saw(ctx, "confirmed", n), b.saw(ctx, "failed", n), hears(ctx, "the caller", d, repHz["rep1"]), b.hears(ctx, callerHz))
 	}},
 }
 

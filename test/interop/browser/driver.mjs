@@ -21,15 +21,26 @@ const browser = await chromium.launch({
     '--disable-features=WebRtcHideLocalIpsWithMdns,AudioServiceOutOfProcess', '--mute-audio'],
 });
 const context = await browser.newContext({ permissions: ['microphone'] });
-const tab = await context.newPage();
-tab.on('pageerror', e => say({ event: 'page-error', cause: String(e) }));
-if (process.env.VERBOSE) tab.on('console', m => process.stderr.write(m.text() + '\n'));
-await tab.exposeFunction('tell', s => say(JSON.parse(s)));
-await tab.goto(`http://127.0.0.1:${port}/`);
+const open = async () => {
+  const tab = await context.newPage();
+  tab.on('pageerror', e => say({ event: 'page-error', cause: String(e) }));
+  if (process.env.VERBOSE) tab.on('console', m => process.stderr.write(m.text() + '\n'));
+  await tab.exposeFunction('tell', s => say(JSON.parse(s)));
+  await tab.goto(`http://127.0.0.1:${port}/`);
+  return tab;
+};
+let tab = await open();
 for await (const line of readline.createInterface({ input: process.stdin })) {
   const ask = JSON.parse(line);
   if (ask.do === 'quit') break;
   try {
+    // tab: what follows is for a new one; reload: the page comes anew.
+    if (ask.do === 'tab') tab = await open();
+    if (ask.do === 'reload') await tab.reload();
+    if (ask.do === 'tab' || ask.do === 'reload') {
+      say({ done: null });
+      continue;
+    }
     say({ done: (await tab.evaluate(([what, args]) => Promise.resolve(window.phone[what](...args)), [ask.do, ask.args || []])) ?? null });
   } catch (e) {
     say({ error: String(e).split('\n')[0] });

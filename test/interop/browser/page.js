@@ -1,7 +1,7 @@
 // A browser's phone: JsSIP on a page that the driver asks to do things.
 import JsSIP from 'jssip';
 
-let ua, session, analyser;
+let ua, session, first, analyser;
 const tell = (event, more = {}) => window.tell(JSON.stringify({ event, ...more }));
 
 // listen lets the page hear the other side, so that heard() can name its tone.
@@ -56,6 +56,13 @@ window.phone = {
   keys(digits) { session.sendDTMF(digits, { transportType: 'RFC2833', duration: 120, interToneGap: 120 }); },
   refer(uri) {
     return new Promise(done => session.refer(uri, { eventHandlers: {
+      accepted: e => done(e?.status_line?.status_code || 200), failed: e => done(e?.status_line?.status_code || 500), requestFailed: e => done(e?.response?.status_code || 408),
+    } }));
+  },
+  // consult calls somebody while the first call is held; give leaves the first party with them.
+  consult(uri) { first = session; watch(ua.call(uri, media)); },
+  give() {
+    return new Promise(done => first.refer(session.remote_identity.uri, { replaces: session, eventHandlers: {
       accepted: e => done(e?.status_line?.status_code || 200), failed: e => done(e?.status_line?.status_code || 500), requestFailed: e => done(e?.response?.status_code || 408),
     } }));
   },
