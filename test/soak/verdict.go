@@ -14,7 +14,7 @@ import (
 // What may grow in the second half, or be more at the end than at the beginning.
 const (
 	// Resident memory: the collector lets the heap double before it looks, and gives
-	// pages back minutes later; a leak of 1 KB a call is twice this in an hour at 20 a second.
+	// pages back minutes later; a leak of 1 KB a call is more than this in an hour at 20 a second.
 	growthMB = 64
 	// Goroutines: a call has one, a message of ours that waits for its ACK or a fact
 	// that is being written one more for the moment. At 20 calls a second some 60 pass
