@@ -58,6 +58,9 @@ func TestPath(t *testing.T) {
 		}
 		edge.reply(cancel, 200, "x", "")
 		edge.reply(inv, 487, "x", "")
+		if ack := edge.request("ACK"); len(ack.hdrs("Route")) != 2 { // RFC 3261 §17.1.1.3
+			t.Errorf("%s", ack.raw)
+		}
 		event[callctl.LegEnded](leg)
 
 		// Once there is a dialog its Record-Route counts (RFC 3261 §12.1.2).
