@@ -2,6 +2,7 @@ package callctl
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/callyard/callyard/crm"
@@ -139,7 +140,7 @@ func (c *Call) write() {
 	c.hearAll()
 	cl := Closing{
 		ID: c.id, At: c.endedAt, Cause: c.cause, Outcome: c.outcome(), AnsweredAt: c.answered,
-		ConnectedAt: c.connected, AnsweredBy: c.answeredBy, Talked: c.talked, Run: c.walk, Heard: c.heard,
+		ConnectedAt: c.connected, AnsweredBy: c.answeredBy, Talked: c.talked, Run: c.walk, Heard: slices.Clone(c.heard),
 	}
 	if c.trunk != "" {
 		cl.Activity = c.activity(cl)
