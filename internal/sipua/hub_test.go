@@ -239,6 +239,7 @@ func (p *port) Play(_ []callctl.Clip, _ func(bool)) {}
 func (p *port) Silence()                            {}
 func (p *port) Join(callctl.Media)                  {}
 func (p *port) Quality() callctl.Quality            { return callctl.Quality{Received: p.received.Load()} }
+
 func (p *port) RecordWith(callctl.Media, string, time.Duration) (callctl.Recording, error) {
 	return nil, nil
 }
