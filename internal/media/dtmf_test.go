@@ -185,8 +185,11 @@ func TestKeysPassAJoin(t *testing.T) {
 		if r := <-keys; r != '9' {
 			t.Errorf("heard %q", r)
 		}
-		if _, more := pb.next(100 * time.Millisecond); more {
-			t.Error("the key was sent twice")
+		// Where reading fell behind, the frame sent during the key follows it: only a key is one too many.
+		for p, more := pb.next(100 * time.Millisecond); more; p, more = pb.next(100 * time.Millisecond) {
+			if p.pt == 96 {
+				t.Fatal("the key was sent twice")
+			}
 		}
 		a.Press('5') // by SIP INFO
 		a.Press('x')
