@@ -18,7 +18,8 @@ const longestTalk = 4 * time.Hour
 type recorded struct {
 	on     bool
 	paused bool
-	n      int // conversations recorded until now
+	byKey  bool // paused by a rep, for the conversation they are in
+	n      int  // conversations recorded until now
 }
 
 // keeping is a conversation that is being recorded.
@@ -148,6 +149,9 @@ func (c *Call) storeTalk(t *talk) {
 		return
 	}
 	t.kept = nil
+	if c.recorded.byKey { // what they left out was theirs: whoever talks next is recorded
+		c.recorded.paused, c.recorded.byKey = false, false
+	}
 	if k.rec == nil {
 		k.over = true // as soon as it is open
 		return
@@ -183,6 +187,7 @@ func (c *Call) pauseByKey(l Leg) {
 		do = "resume"
 	}
 	c.switchRecording(do)
+	c.recorded.byKey = c.recorded.paused
 	c.say(l, "beep")
 }
 

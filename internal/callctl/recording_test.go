@@ -85,6 +85,30 @@ func TestRecording(t *testing.T) {
 			}
 		})
 	})
+	t.Run("a pause ends with the conversation it was for", func(t *testing.T) {
+		story(t, func(r *rig) {
+			r.flow(recordedThenAnn)
+			r.phone.has("ann", answersAfter(time.Second))
+			p := r.calls()
+			r.pass(4 * time.Second)
+			rep := r.phone.calls("ann")[0]
+			id := r.book.lastBegun()
+			r.phone.has("ann")
+			rep.press("*2")
+			r.pass(3 * time.Second)
+			rep.press("*7")
+			r.pass(5 * time.Second)
+			taker := r.dials("bea", "701")
+			r.pass(2 * time.Second)
+			r.talking(p, taker)
+			taker.hangUp()
+			r.pass(2 * time.Second)
+			kept := r.book.about(id, call.Recorded)
+			if len(kept) != 2 || kept[0].Data["paused"] != true || kept[1].Data["paused"] != false {
+				t.Errorf("%v", kept)
+			}
+		})
+	})
 	t.Run("nothing is recorded that nobody asked for, and from outside it is switched", func(t *testing.T) {
 		story(t, func(r *rig) {
 			p, rep, id := r.talkingToAnn()
