@@ -108,9 +108,9 @@ func (b *bench) ready(ctx context.Context) error {
 		}
 		if d.Status == 200 {
 			d.Hangup()
-			return pause(ctx, time.Second) // until its end is written
+			return load.Pause(ctx, time.Second) // until its end is written
 		}
-		if err := pause(ctx, 300*time.Millisecond); err != nil {
+		if err := load.Pause(ctx, 300*time.Millisecond); err != nil {
 			return context.Cause(ctx)
 		}
 	}
@@ -131,7 +131,7 @@ func (b *bench) measure(ctx context.Context, rows []measurement) error {
 
 // rest measures what the hub costs while nobody calls.
 func (b *bench) rest(ctx context.Context) error {
-	if err := pause(ctx, 2*time.Second); err != nil {
+	if err := load.Pause(ctx, 2*time.Second); err != nil {
 		return err
 	}
 	u, err := b.over(ctx, 5*time.Second)
@@ -152,7 +152,7 @@ func (b *bench) over(ctx context.Context, d time.Duration) (hubproc.Spent, error
 	if err != nil {
 		return hubproc.Spent{}, err
 	}
-	if err := pause(ctx, d); err != nil {
+	if err := load.Pause(ctx, d); err != nil {
 		return hubproc.Spent{}, err
 	}
 	after, err := b.hub.Usage()
@@ -211,24 +211,12 @@ func (b *bench) close(keep bool) error {
 	return os.RemoveAll(b.hub.Dir)
 }
 
-// pause waits, but not beyond ctx.
-func pause(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
-
 // at calls f n times, perSecond times a second.
 func at(ctx context.Context, perSecond float64, n int, f func(i int)) error {
 	begun := time.Now()
 	for i := range n {
 		due := begun.Add(time.Duration(float64(i) / perSecond * float64(time.Second)))
-		if err := pause(ctx, time.Until(due)); err != nil {
+		if err := load.Pause(ctx, time.Until(due)); err != nil {
 			return err
 		}
 		f(i)

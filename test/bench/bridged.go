@@ -33,7 +33,7 @@ func (b *bench) bridged(ctx context.Context) error {
 		p := <-phones // one for each call that was answered
 		talkers = append(talkers, b.callers.Talker(d.RTP, d.Audio), b.desks.Talker(p.RTP, p.Audio))
 	}
-	if err := pause(ctx, 2*time.Second); err != nil {
+	if err := load.Pause(ctx, 2*time.Second); err != nil {
 		return err
 	}
 	var (

@@ -51,7 +51,7 @@ func (b *bench) escalation(ctx context.Context) error {
 	if _, err := settled(ctx, calls); err != nil {
 		return err
 	}
-	if err := pause(ctx, offerStep*time.Second+2*time.Second); err != nil {
+	if err := load.Pause(ctx, offerStep*time.Second+2*time.Second); err != nil {
 		return err
 	}
 	after, err := b.hub.Usage()

@@ -30,7 +30,7 @@ func (b *bench) parked(ctx context.Context) error {
 	for _, d := range half {
 		talkers = append(talkers, b.callers.Talker(d.RTP, d.Audio))
 	}
-	if err := pause(ctx, 2*time.Second); err != nil {
+	if err := load.Pause(ctx, 2*time.Second); err != nil {
 		return err
 	}
 	s, t, err := b.listen(ctx)
@@ -74,7 +74,7 @@ func (b *bench) park(ctx context.Context, n int, number string) ([]*load.Dialog,
 	if _, err := settled(ctx, calls); err != nil {
 		return nil, err
 	}
-	if err := pause(ctx, time.Second); err != nil {
+	if err := load.Pause(ctx, time.Second); err != nil {
 		return nil, err
 	}
 	after, err := b.hub.Usage()
@@ -83,7 +83,7 @@ func (b *bench) park(ctx context.Context, n int, number string) ([]*load.Dialog,
 	if err != nil {
 		return nil, err
 	}
-	return calls, pause(ctx, 2*time.Second)
+	return calls, load.Pause(ctx, 2*time.Second)
 }
 
 // music measures n callers who only listen.

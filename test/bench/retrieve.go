@@ -29,7 +29,7 @@ func (b *bench) retrieve(ctx context.Context) error {
 	for _, d := range calls {
 		talkers = append(talkers, b.callers.Talker(d.RTP, d.Audio))
 	}
-	if err := pause(ctx, 2*time.Second); err != nil {
+	if err := load.Pause(ctx, 2*time.Second); err != nil {
 		return err
 	}
 	before, err := b.hub.Usage()
@@ -59,7 +59,7 @@ func (b *bench) retrieve(ctx context.Context) error {
 			}
 			voice := b.desks.Talker(d.RTP, d.Audio)
 			defer voice.Hush()
-			if pause(ctx, listensFor) != nil {
+			if load.Pause(ctx, listensFor) != nil {
 				return
 			}
 			began, ok := b.desks.Speech(d.Audio.Port())

@@ -53,7 +53,7 @@ func (b *bench) short(ctx context.Context, row string, goal, perSecond float64, 
 			return context.Cause(ctx)
 		}
 	}
-	if err := pause(ctx, 1500*time.Millisecond); err != nil { // until all is written
+	if err := load.Pause(ctx, 1500*time.Millisecond); err != nil { // until all is written
 		return err
 	}
 	after, err := b.hub.Usage()

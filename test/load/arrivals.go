@@ -3,6 +3,7 @@
 package load
 
 import (
+	"context"
 	"encoding/binary"
 	"time"
 )
@@ -158,4 +159,16 @@ func readTime(b []byte) (ns int64) {
 		ns = ns<<4 | d
 	}
 	return ns
+}
+
+// Pause waits, but not beyond ctx.
+func Pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }

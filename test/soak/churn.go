@@ -47,7 +47,7 @@ func (s *soak) churn(ctx context.Context, d time.Duration, placed func()) error 
 	n := int(s.cfg.cps * d.Seconds())
 	for i := range n {
 		due := begun.Add(time.Duration(float64(i) / s.cfg.cps * float64(time.Second)))
-		if err := pause(ctx, time.Until(due)); err != nil {
+		if err := load.Pause(ctx, time.Until(due)); err != nil {
 			wg.Wait()
 			return err
 		}
@@ -172,7 +172,7 @@ func (s *soak) converse(ctx context.Context, caller, rep *load.Dialog, d time.Du
 	defer a.Hush()
 	defer b.Hush()
 	begun := time.Now()
-	if err := pause(ctx, d); err != nil {
+	if err := load.Pause(ctx, d); err != nil {
 		return err
 	}
 	for last := begun.Add(d + 2*time.Second); ; {
@@ -186,7 +186,7 @@ func (s *soak) converse(ctx context.Context, caller, rep *load.Dialog, d time.Du
 		case time.Now().After(last):
 			return fmt.Errorf("after %s the rep heard the caller: %v, the caller heard the rep: %v", time.Since(begun).Round(time.Millisecond), toRep, toCaller)
 		}
-		if err := pause(ctx, 50*time.Millisecond); err != nil {
+		if err := load.Pause(ctx, 50*time.Millisecond); err != nil {
 			return err
 		}
 	}
@@ -255,7 +255,7 @@ func (s *soak) parkAndLeave(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := pause(ctx, ms(0, 3000)); err != nil {
+		if err := load.Pause(ctx, ms(0, 3000)); err != nil {
 			return err
 		}
 		d.Hangup()
@@ -277,7 +277,7 @@ func (s *soak) retrieve(ctx context.Context, caller *load.Dialog, lot int) error
 				caller.Hangup()
 				return fmt.Errorf("retrieve: %w", err)
 			}
-			if err := pause(ctx, 200*time.Millisecond); err != nil {
+			if err := load.Pause(ctx, 200*time.Millisecond); err != nil {
 				return err
 			}
 		}
@@ -294,7 +294,7 @@ func (s *soak) parkAndRetrieve(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := pause(ctx, ms(0, 1500)); err != nil {
+		if err := load.Pause(ctx, ms(0, 1500)); err != nil {
 			return err
 		}
 		return s.retrieve(ctx, d, i)
@@ -358,7 +358,7 @@ func (s *soak) holds(ctx context.Context) error {
 			if got := <-caller.Hold(direction); got != 200 {
 				return join(fmt.Errorf("re-INVITE with %s: %d", direction, got), part(ctx, caller, rep))
 			}
-			if err := pause(ctx, ms(50, 400)); err != nil {
+			if err := load.Pause(ctx, ms(50, 400)); err != nil {
 				return err
 			}
 		}
@@ -382,7 +382,7 @@ func (s *soak) queued(ctx context.Context) error {
 	if err := decided(ctx, d, 200); err != nil {
 		return err
 	}
-	if err := pause(ctx, 1500*time.Millisecond); err != nil {
+	if err := load.Pause(ctx, 1500*time.Millisecond); err != nil {
 		return err
 	}
 	d.Hangup()
@@ -414,7 +414,7 @@ func (s *soak) cancels(ctx context.Context) error {
 			caller.Cancel()
 			return fmt.Errorf("%s was not rung; the caller's status is %d", repName(i), caller.Status)
 		}
-		if err := pause(ctx, ms(0, 1500)); err != nil {
+		if err := load.Pause(ctx, ms(0, 1500)); err != nil {
 			return err
 		}
 		caller.Cancel()
@@ -435,7 +435,7 @@ func (s *soak) cancelsAtOnce(ctx context.Context) error {
 			return err
 		}
 		// An INVITE that left before the CANCEL came is itself cancelled.
-		if err := pause(ctx, time.Second); err != nil {
+		if err := load.Pause(ctx, time.Second); err != nil {
 			return err
 		}
 		select {

@@ -140,7 +140,7 @@ func (s *soak) ready(ctx context.Context) error {
 			d.Hangup()
 			return nil
 		}
-		if err := pause(ctx, 300*time.Millisecond); err != nil {
+		if err := load.Pause(ctx, 300*time.Millisecond); err != nil {
 			return context.Cause(ctx)
 		}
 	}
@@ -180,7 +180,7 @@ func (s *soak) run(ctx context.Context) error {
 	// With those whom a failure has left: only what is the hub's fault is to remain.
 	for _, d := range append(s.trunk.Up(), s.phones.Up()...) {
 		d.Hangup()
-		if err := pause(ctx, 5*time.Millisecond); err != nil {
+		if err := load.Pause(ctx, 5*time.Millisecond); err != nil {
 			return err
 		}
 	}
@@ -194,7 +194,7 @@ func (s *soak) hold(ctx context.Context) ([]*load.Dialog, error) {
 	var held []*load.Dialog
 	for i := range s.cfg.parked {
 		held = append(held, s.call(hallNumber(i/hallSize), nil))
-		if err := pause(ctx, 10*time.Millisecond); err != nil {
+		if err := load.Pause(ctx, 10*time.Millisecond); err != nil {
 			return nil, err
 		}
 	}
@@ -212,7 +212,7 @@ func (s *soak) hold(ctx context.Context) ([]*load.Dialog, error) {
 			s.callers.Talker(d.RTP, d.Audio)
 		}
 	}
-	if err := pause(ctx, time.Second); err != nil {
+	if err := load.Pause(ctx, time.Second); err != nil {
 		return nil, err
 	}
 	for i, d := range held {
@@ -232,7 +232,7 @@ func (s *soak) music(ctx context.Context, d *load.Dialog) error {
 	const want = 1600
 	for try := 0; ; try++ {
 		s.callers.Listen(d.Audio.Port(), want)
-		if err := pause(ctx, 300*time.Millisecond); err != nil {
+		if err := load.Pause(ctx, 300*time.Millisecond); err != nil {
 			return err
 		}
 		heard := s.callers.Sound(d.Audio.Port())
@@ -296,16 +296,4 @@ func (s *soak) close(keep bool) error {
 		return err
 	}
 	return os.RemoveAll(s.hub.Dir)
-}
-
-// pause waits, but not beyond ctx.
-func pause(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }

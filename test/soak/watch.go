@@ -65,7 +65,7 @@ func (s *soak) watch(ctx context.Context, held []*load.Dialog) error {
 	defer db.Close(context.WithoutCancel(ctx))
 	begun, every := time.Now(), max(time.Second, min(5*time.Second, s.cfg.duration/20))
 	for n := 0; ; n++ {
-		if pause(ctx, every) != nil {
+		if load.Pause(ctx, every) != nil {
 			return nil
 		}
 		one, err := s.sample(context.WithoutCancel(ctx), db)
@@ -106,7 +106,7 @@ func (s *soak) settle(ctx context.Context) (sample, error) {
 			}
 			return s.sample(ctx, db)
 		}
-		if err := pause(ctx, 500*time.Millisecond); err != nil {
+		if err := load.Pause(ctx, 500*time.Millisecond); err != nil {
 			return one, err
 		}
 	}
