@@ -323,9 +323,10 @@ func (s *soak) referred(ctx context.Context) error {
 				return join(err, part(ctx, caller, rep))
 			}
 			done := make(chan struct{})
-			rep.Follow(func(m *load.Message) { // from the reader, one after another
+			parked := sync.OnceFunc(func() { close(done) }) // a NOTIFY comes again when its answer was late
+			rep.Follow(func(m *load.Message) {
 				if strings.HasPrefix(m.Body, "SIP/2.0 200") {
-					close(done)
+					parked()
 				}
 			})
 			if got := <-rep.Refer("sip:" + lotExtension(lot) + "@" + s.hub.SIP.String()); got != 202 {
