@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"github.com/callyard/callyard/crm"
-	"github.com/callyard/callyard/crm/webhook"
 	"github.com/callyard/callyard/internal/call"
+	"github.com/callyard/callyard/internal/egress"
 )
 
 // Secret is what Receiver checks signatures with. It is not one of anybody's.
@@ -75,7 +75,7 @@ func (r *Receiver) Activities(key string) []crm.Activity {
 func (r *Receiver) receive(w http.ResponseWriter, req *http.Request) {
 	body, err := io.ReadAll(req.Body)
 	if err == nil {
-		err = webhook.Verify(Secret, req.Header, body, time.Now())
+		err = egress.Verify(Secret, req.Header, body, time.Now())
 	}
 	lose, err := r.keep(req.Header.Get("webhook-id"), body, err)
 	switch {

@@ -11,7 +11,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -20,15 +19,16 @@ import (
 
 	"github.com/callyard/callyard/crm"
 	"github.com/callyard/callyard/internal/call"
+	"github.com/callyard/callyard/internal/egress"
 )
 
 // Options of a webhook. URL, Secret and Now are required.
 type Options struct {
-	Name      string // "webhook" unless set; with several, each has its own
-	URL       string // where to post: https, or http inside one's own network
-	Secret    string // "whsec_…"
-	OldSecret string // signs too while receivers change over to Secret
-	Timeout   time.Duration
+	Name      string        // "webhook" unless set; with several, each has its own
+	URL       string        // where to post: https, or http inside one's own network
+	Secret    string        // "whsec_…"
+	OldSecret string        // signs too while receivers change over to Secret
+	Timeout   time.Duration // of one attempt; 15 s unless set
 	// BlockPrivate refuses to connect to private, loopback and link-local
 	// addresses: for hubs whose webhooks are set by people who must not reach the
 	// hub's own network through it.
@@ -38,17 +38,14 @@ type Options struct {
 
 // Provider posts activities. It knows nobody: Lookup finds no one.
 type Provider struct {
-	name    string
-	url     string
-	secrets []secret
-	now     func() time.Time
-	client  *http.Client
+	name   string
+	url    string
+	signer egress.Signer
+	now    func() time.Time
+	client *http.Client
 }
 
 var _ crm.Provider = (*Provider)(nil)
-
-// defaultTimeout is what Standard Webhooks recommends at least.
-const defaultTimeout = 15 * time.Second
 
 // New checks the options. No request is made yet.
 func New(o Options) (*Provider, error) {
@@ -56,29 +53,18 @@ func New(o Options) (*Provider, error) {
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return nil, fmt.Errorf("webhook address %q: must be http:// or https://", o.URL)
 	}
-	p := &Provider{name: cmp.Or(o.Name, "webhook"), url: u.String(), now: o.Now}
-	for _, s := range []string{o.Secret, o.OldSecret} {
-		if s == "" && len(p.secrets) > 0 {
-			continue
-		}
-		key, err := parseSecret(s)
-		if err != nil {
-			return nil, err
-		}
-		p.secrets = append(p.secrets, key)
+	if o.Secret == "" {
+		return nil, errors.New("webhook: no secret")
 	}
-	dialer := &net.Dialer{Timeout: 5 * time.Second}
-	if o.BlockPrivate {
-		dialer.Control = refusePrivate
+	signer, err := egress.NewSigner(o.Secret, o.OldSecret)
+	if err != nil {
+		return nil, err
 	}
-	p.client = &http.Client{
-		Timeout: cmp.Or(o.Timeout, defaultTimeout),
-		// A redirect would carry a signed call to an address that nobody has entered.
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		// No proxy from the environment: the dialer's check must see the real address.
-		Transport: &http.Transport{DialContext: dialer.DialContext, ForceAttemptHTTP2: true, MaxIdleConnsPerHost: 4, IdleConnTimeout: time.Minute},
+	reach := egress.Config{Timeout: o.Timeout}
+	if !o.BlockPrivate {
+		reach.Allow = egress.Everywhere()
 	}
-	return p, nil
+	return &Provider{name: cmp.Or(o.Name, "webhook"), url: u.String(), signer: signer, now: o.Now, client: egress.New(reach)}, nil
 }
 
 // Name is the provider's in references and in the outbox.
@@ -173,21 +159,14 @@ func (p *Provider) post(ctx context.Context, id string, body []byte) error {
 	if err != nil {
 		return &crm.RefusedError{Why: "webhook address"}
 	}
-	ts := strconv.FormatInt(p.now().Unix(), 10)
-	signatures := make([]string, 0, len(p.secrets))
-	for _, s := range p.secrets {
-		signatures = append(signatures, s.sign(id, ts, body))
-	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("User-Agent", "Callyard")
-	req.Header.Set(headerID, id)
-	req.Header.Set(headerTimestamp, ts)
-	req.Header.Set(headerSignature, strings.Join(signatures, " "))
+	p.signer.Sign(req.Header, id, p.now(), body)
 
 	res, err := p.client.Do(req)
 	if err != nil {
-		if private := new(privateAddressError); errors.As(err, &private) {
-			return &crm.RefusedError{Why: private.Error()}
+		if private := new(egress.ForbiddenAddressError); errors.As(err, &private) {
+			return &crm.RefusedError{Why: "webhook " + private.Error()}
 		}
 		var u *url.Error
 		if errors.As(err, &u) {

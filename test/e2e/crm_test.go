@@ -10,9 +10,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/callyard/callyard/crm/webhook"
 	"github.com/callyard/callyard/internal/call"
 	"github.com/callyard/callyard/internal/config"
+	"github.com/callyard/callyard/internal/egress"
 	"github.com/callyard/callyard/internal/softphone"
 )
 
@@ -49,7 +49,7 @@ type hooks struct {
 func (r *hooks) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	body, err := io.ReadAll(req.Body)
 	if err == nil {
-		err = webhook.Verify(hookSecret, req.Header, body, time.Now())
+		err = egress.Verify(hookSecret, req.Header, body, time.Now())
 	}
 	if err != nil {
 		r.t.Error(err)

@@ -1,7 +1,8 @@
-package webhook
+package egress
 
 import (
 	"crypto/hmac"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
@@ -19,11 +20,42 @@ const (
 	headerSignature = "webhook-signature"
 )
 
+// Signer signs requests as Standard Webhooks 1.0.0 asks. It does not print.
+type Signer struct{ keys []secret }
+
 // secret is the key that endpoint and hub share. It does not print.
 type secret []byte
 
 func (secret) String() string   { return "[hidden]" }
 func (secret) GoString() string { return "[hidden]" }
+
+// NewSigner makes a signer of one or more secrets, each "whsec_…": several
+// while receivers change over from one to the next. Empty ones are passed over,
+// but one must be there. Errors hold nothing of the secrets.
+func NewSigner(secrets ...string) (Signer, error) {
+	var s Signer
+	for _, one := range secrets {
+		if one == "" {
+			continue
+		}
+		key, err := parseSecret(one)
+		if err != nil {
+			return Signer{}, err
+		}
+		s.keys = append(s.keys, key)
+	}
+	if len(s.keys) == 0 {
+		return Signer{}, errors.New(`webhook secret: must begin with "whsec_"`)
+	}
+	return s, nil
+}
+
+// NewSecret makes a secret for a new endpoint.
+func NewSecret() string {
+	key := make([]byte, 32)
+	_, _ = rand.Read(key) // never fails
+	return "whsec_" + base64.StdEncoding.EncodeToString(key)
+}
 
 // parseSecret reads "whsec_" and base64. Standard Webhooks asks for 24 to 64 bytes.
 func parseSecret(s string) (secret, error) {
@@ -41,11 +73,22 @@ func parseSecret(s string) (secret, error) {
 	return key, nil
 }
 
-// sign is the signature of one attempt: HMAC-SHA256 over "id.timestamp.body".
-func (s secret) sign(id, timestamp string, body []byte) string {
-	return "v1," + base64.StdEncoding.EncodeToString(s.mac(id, timestamp, body))
+// Sign puts id, time and signature of one attempt into the headers. id is the
+// same for every attempt, so that a receiver can drop what it has already; as
+// dots separate the parts that are signed, those in it become dashes.
+func (s Signer) Sign(h http.Header, id string, at time.Time, body []byte) {
+	id = strings.ReplaceAll(id, ".", "-")
+	ts := strconv.FormatInt(at.Unix(), 10)
+	signatures := make([]string, 0, len(s.keys))
+	for _, k := range s.keys {
+		signatures = append(signatures, "v1,"+base64.StdEncoding.EncodeToString(k.mac(id, ts, body)))
+	}
+	h.Set(headerID, id)
+	h.Set(headerTimestamp, ts)
+	h.Set(headerSignature, strings.Join(signatures, " "))
 }
 
+// mac is HMAC-SHA256 over "id.timestamp.body".
 func (s secret) mac(id, timestamp string, body []byte) []byte {
 	m := hmac.New(sha256.New, s)
 	m.Write([]byte(id + "." + timestamp + "."))
