@@ -23,13 +23,13 @@ var ErrBroken = errors.New("the flow has faults")
 // at a node for an Event, or has ended. The error is ErrBroken or nil: a node
 // that fails goes to the flow's error handler.
 func Start(f *Flow, caller Caller, now time.Time) (Run, []Command, error) {
-	return begin(f, caller, now, nil)
+	return StartWith(f, caller, now, nil)
 }
 
-// begin is Start with variables that are there from the first.
-func begin(f *Flow, caller Caller, now time.Time, vars map[string]any) (Run, []Command, error) {
-	run := Run{Flow: f.name, Version: f.version, Caller: caller, Vars: map[string]any{}, Retries: map[string]int{}}
-	merge(run.Vars, vars)
+// StartWith is Start with variables that are there from the first.
+func StartWith(f *Flow, caller Caller, now time.Time, vars map[string]any) (Run, []Command, error) {
+	run := Run{Flow: f.name, Version: f.version, Caller: caller, Vars: map[string]any{}, Retries: map[string]int{}, StartedAt: now}
+	merge(run.Vars, brought(vars))
 	if len(f.broken) > 0 {
 		run.Ended = true
 		return run, nil, fmt.Errorf("start flow %s: %w", f.name, ErrBroken)
@@ -62,6 +62,8 @@ func Resume(f *Flow, run Run, e Event) (Run, []Command, error) {
 		return run, nil, fmt.Errorf("resume flow %s: nothing is awaited at %q", f.name, run.At)
 	}
 	run = run.copied()
+	e.Vars = brought(e.Vars)
+	run.tell(e)
 	merge(run.Vars, e.Vars)
 	w := &walk{flow: f, run: &run, now: e.At}
 	run.At = ""
@@ -86,6 +88,8 @@ func Resume(f *Flow, run Run, e Event) (Run, []Command, error) {
 
 func hangUp(f *Flow, run Run, e Event) (Run, []Command, error) {
 	run = run.copied()
+	e.Vars = brought(e.Vars)
+	run.tell(e)
 	merge(run.Vars, e.Vars)
 	w := &walk{flow: f, run: &run, now: e.At}
 	run.Hungup = true

@@ -19,7 +19,7 @@ type Flow struct {
 	nodes     map[string]*node
 	calendars map[string]*calendar
 	zone      *time.Location // of time.* in expressions
-	tests     []flowTest
+	tests     []Test
 	doc       []byte
 	broken    Findings
 }

@@ -33,6 +33,9 @@ type Run struct {
 	Failed  bool           `json:"failed"` // the error handler has begun
 	Ended   bool           `json:"ended"`
 	Path    []Decision     `json:"path"`
+
+	StartedAt time.Time `json:"started_at,omitzero"` // when the walk began
+	Told      []Told    `json:"told,omitempty"`      // what it was resumed with, in order: see Replay
 }
 
 // Decision says why the walk went where it went.

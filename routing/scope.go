@@ -56,11 +56,22 @@ func branch(m map[string]any, key string) map[string]any {
 	return map[string]any{}
 }
 
+// brought is what an event brings, as JSON would bring it back.
+func brought(vars map[string]any) map[string]any {
+	if len(vars) == 0 {
+		return nil
+	}
+	out := make(map[string]any, len(vars))
+	for k, v := range vars {
+		out[k] = plain(v)
+	}
+	return out
+}
+
 // merge puts what an event brings into the variables of a run: vars are added
 // to, everything else takes the place of what was there.
 func merge(vars, brought map[string]any) {
 	for k, v := range brought {
-		v = plain(v)
 		if m, ok := v.(map[string]any); ok && k == "vars" {
 			put(vars, "vars", m)
 			continue

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/callyard/callyard/internal/client"
+	"github.com/callyard/callyard/internal/sim"
 	"github.com/callyard/callyard/routing"
 )
 
@@ -40,12 +42,12 @@ its node and key. Whether the queues, lots and prompts that it names exist is
 known to a hub only: publishing checks that. Exit code 1 if there are errors.`,
 		Example: `  callyard flow check inbound.json
   callyard flow check inbound.yaml -o json`,
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			doc, err := flowJSON(args[0])
 			if err != nil {
 				return err
 			}
-			v := check(doc)
+			v := check(cmd.Context(), doc)
 			if c.json() {
 				if err := c.printJSON(v); err != nil {
 					return err
@@ -74,7 +76,7 @@ func flowJSON(file string) (json.RawMessage, error) {
 	return b, nil // what is wrong with its JSON is a finding
 }
 
-func check(doc []byte) verdict {
+func check(ctx context.Context, doc []byte) verdict {
 	v := verdict{Findings: []routing.Finding{}, Tests: []routing.TestResult{}}
 	f, err := routing.Parse(doc)
 	if f == nil {
@@ -84,7 +86,7 @@ func check(doc []byte) verdict {
 	v.Flow = f.Name()
 	v.Findings = append(v.Findings, routing.Lint(f, routing.Known{})...)
 	if err == nil && len(routing.Findings(v.Findings).Errors()) == 0 {
-		v.Tests = append(v.Tests, routing.RunTests(f)...)
+		v.Tests = append(v.Tests, sim.Tests(ctx, f)...)
 		v.Findings = append(v.Findings, routing.TestFindings(v.Tests)...)
 	}
 	v.OK = len(routing.Findings(v.Findings).Errors()) == 0
@@ -153,7 +155,7 @@ first, unless somebody else changes it at the same moment.`,
 				if err != nil {
 					return err
 				}
-				if v := check(doc); v.Flow != "" && v.Flow != args[0] {
+				if v := check(cmd.Context(), doc); v.Flow != "" && v.Flow != args[0] {
 					return fmt.Errorf("%s is flow %q, not %q", file, v.Flow, args[0])
 				} else if !v.OK {
 					c.showVerdict(file, v)

@@ -3,6 +3,7 @@ package demo
 import (
 	"testing"
 
+	"github.com/callyard/callyard/internal/sim"
 	"github.com/callyard/callyard/routing"
 )
 
@@ -39,7 +40,7 @@ func TestSet(t *testing.T) {
 			for _, finding := range routing.Lint(f, known) {
 				t.Error(finding)
 			}
-			results := routing.RunTests(f)
+			results := sim.Tests(t.Context(), f)
 			if len(results) < 4 {
 				t.Errorf("%d tests", len(results))
 			}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/callyard/callyard/internal/sim"
 	"github.com/callyard/callyard/routing"
 	"github.com/callyard/callyard/routing/routingpg"
 )
@@ -186,7 +187,7 @@ func (a *api) flows() {
 			if err != nil {
 				return nil, err
 			}
-			run := TestRun{Passed: true, Data: some(routing.RunTests(f))}
+			run := TestRun{Passed: true, Data: sim.Tests(ctx, f)}
 			for i, r := range run.Data {
 				run.Data[i].Path = some(r.Path)
 				run.Passed = run.Passed && r.Passed
@@ -237,14 +238,11 @@ func (a *api) check(ctx context.Context, doc []byte) (Findings, error) {
 	bad, faulty := errors.AsType[*routing.ParseError](err)
 	switch {
 	case f != nil:
-		found = routing.Lint(f, known)
+		found = sim.Check(ctx, f, known)
 	case faulty:
 		found = bad.Findings
 	default:
 		return Findings{}, err
-	}
-	if err == nil && len(found.Errors()) == 0 {
-		found = append(found, routing.TestFindings(routing.RunTests(f))...)
 	}
 	return Findings{OK: len(found.Errors()) == 0, Findings: some(found)}, nil
 }
@@ -254,7 +252,7 @@ func (a *api) published(ctx context.Context, publish func(func(*routing.Flow) ro
 	if err != nil {
 		return nil, err
 	}
-	v, err := publish(func(f *routing.Flow) routing.Findings { return routing.Lint(f, known) })
+	v, err := publish(func(f *routing.Flow) routing.Findings { return sim.Check(ctx, f, known) })
 	if err != nil {
 		return nil, err
 	}

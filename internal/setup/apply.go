@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/callyard/callyard/crm"
+	"github.com/callyard/callyard/internal/sim"
 	"github.com/callyard/callyard/parking"
 	"github.com/callyard/callyard/queues"
 	"github.com/callyard/callyard/routing"
@@ -36,7 +37,7 @@ type (
 		Flows(ctx context.Context) ([]routingpg.Flow, error)
 		// PutFlow saves the document as the draft and publishes it, unless it is
 		// what is live already; fresh tells which.
-		PutFlow(ctx context.Context, doc []byte, message string, now time.Time, known routing.Known) (f *routing.Flow, fresh bool, err error)
+		PutFlow(ctx context.Context, doc []byte, message string, now time.Time, check func(*routing.Flow) routing.Findings) (f *routing.Flow, fresh bool, err error)
 	}
 	Contacts interface {
 		SaveByPhone(ctx context.Context, c crm.Contact, now time.Time) (changed, created bool, err error)
@@ -287,7 +288,7 @@ func (a *applier) flows(ctx context.Context, d Document) error {
 		return err
 	}
 	for _, doc := range d.Flows {
-		f, fresh, err := a.s.Routes.PutFlow(ctx, doc, "applied from a set-up file", a.now, known)
+		f, fresh, err := a.s.Routes.PutFlow(ctx, doc, "applied from a set-up file", a.now, func(f *routing.Flow) routing.Findings { return sim.Check(ctx, f, known) })
 		if err != nil {
 			return err
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/callyard/callyard/internal/sim"
 	"github.com/callyard/callyard/routing"
 )
 
@@ -36,11 +37,7 @@ func checkFlows(ctx context.Context, s Stores, d Document) error {
 		if err != nil {
 			return fmt.Errorf("flows[%d]: %w", i, err) // Check has said so before
 		}
-		fs := routing.Lint(f, known)
-		if len(fs.Errors()) == 0 {
-			fs = append(fs, routing.TestFindings(routing.RunTests(f))...)
-		}
-		found = append(found, at(i, fs.Errors())...)
+		found = append(found, at(i, sim.Check(ctx, f, known).Errors())...)
 	}
 	if len(found) > 0 {
 		return &FlowsError{found}

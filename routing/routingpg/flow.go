@@ -110,8 +110,9 @@ func (s *Store) DeleteFlow(ctx context.Context, name string) error {
 }
 
 // PutFlow saves a document as the draft of the flow it names and publishes it,
-// unless it is what is live already; fresh tells which. *LintError.
-func (s *Store) PutFlow(ctx context.Context, doc []byte, message string, now time.Time, known routing.Known) (f *routing.Flow, fresh bool, err error) {
+// unless it is what is live already; fresh tells which. check finds what stands in
+// the way, as for Publish. *LintError.
+func (s *Store) PutFlow(ctx context.Context, doc []byte, message string, now time.Time, check func(*routing.Flow) routing.Findings) (f *routing.Flow, fresh bool, err error) {
 	f, err = routing.Parse(doc)
 	if bad := (*routing.ParseError)(nil); errors.As(err, &bad) {
 		name := ""
@@ -134,7 +135,7 @@ func (s *Store) PutFlow(ctx context.Context, doc []byte, message string, now tim
 		if _, err := saveDraft(ctx, tx, name, doc, nil); err != nil {
 			return err
 		}
-		v, isNew, err := publish(ctx, tx, name, message, "", now, func(f *routing.Flow) routing.Findings { return routing.Lint(f, known) })
+		v, isNew, err := publish(ctx, tx, name, message, "", now, check)
 		f, fresh = f.WithVersion(v.N), isNew
 		return err
 	})

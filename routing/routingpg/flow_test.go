@@ -1,6 +1,7 @@
 package routingpg_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/callyard/callyard/internal/pg"
 	"github.com/callyard/callyard/internal/pgtest"
+	"github.com/callyard/callyard/internal/sim"
 	"github.com/callyard/callyard/routing"
 	"github.com/callyard/callyard/routing/routingpg"
 )
@@ -23,7 +25,9 @@ func greeting(words string) []byte {
   "nodes": {"say": {"type": "play", "cfg": {"say": %q}, "on": {"next": "bye"}}, "bye": {"type": "hangup"}}}`, words)
 }
 
-func lint(f *routing.Flow) routing.Findings { return routing.Lint(f, routing.Known{}) }
+func lint(f *routing.Flow) routing.Findings {
+	return sim.Check(context.Background(), f, routing.Known{})
+}
 
 func open(t *testing.T) (*pg.DB, *routingpg.Store) {
 	t.Helper()
@@ -248,26 +252,26 @@ func TestSetLive(t *testing.T) {
 func TestPutFlow(t *testing.T) {
 	_, s := open(t)
 	ctx := t.Context()
-	f, fresh, err := s.PutFlow(ctx, greeting("a"), "set up", noon, routing.Known{})
+	f, fresh, err := s.PutFlow(ctx, greeting("a"), "set up", noon, lint)
 	if err != nil || !fresh || f.Version() != 1 || f.Name() != "greeting" {
 		t.Fatal(f, fresh, err)
 	}
 	save(t, s, []byte(`{"being": "written"}`))
-	f, fresh, err = s.PutFlow(ctx, greeting("a"), "set up", noon, routing.Known{})
+	f, fresh, err = s.PutFlow(ctx, greeting("a"), "set up", noon, lint)
 	if err != nil || fresh || f.Version() != 1 {
 		t.Error(f, fresh, err)
 	}
 	if d, err := s.Flow(ctx, "greeting"); err != nil || string(d.Draft) != `{"being": "written"}` {
 		t.Errorf("somebody's draft became %s, %v", d.Draft, err)
 	}
-	if f, fresh, err = s.PutFlow(ctx, greeting("b"), "set up", noon, routing.Known{}); err != nil || !fresh || f.Version() != 2 {
+	if f, fresh, err = s.PutFlow(ctx, greeting("b"), "set up", noon, lint); err != nil || !fresh || f.Version() != 2 {
 		t.Error(f, fresh, err)
 	}
-	_, _, err = s.PutFlow(ctx, []byte(`{"schema": "callflow/v1"}`), "", noon, routing.Known{})
+	_, _, err = s.PutFlow(ctx, []byte(`{"schema": "callflow/v1"}`), "", noon, lint)
 	is[*routingpg.LintError](t, err)
 	none := routing.Known{Queue: func(string) bool { return false }}
 	_, _, err = s.PutFlow(ctx, []byte(strings.Replace(string(greeting("c")), `{"type": "hangup"}`,
-		`{"type": "hangup"}, "q": {"type": "queue", "cfg": {"queue": "sales"}, "on": {"default": "bye"}}`, 1)), "", noon, none)
+		`{"type": "hangup"}, "q": {"type": "queue", "cfg": {"queue": "sales"}, "on": {"default": "bye"}}`, 1)), "", noon, func(f *routing.Flow) routing.Findings { return routing.Lint(f, none) })
 	if bad := is[*routingpg.LintError](t, err); len(bad.Findings.Errors()) != 2 {
 		t.Errorf("findings are %v", bad.Findings)
 	}

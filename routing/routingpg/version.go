@@ -184,9 +184,6 @@ func sound(name string, doc []byte, check func(*routing.Flow) routing.Findings) 
 			})
 		}
 	}
-	if len(found.Errors()) == 0 && f != nil {
-		found = append(found, routing.TestFindings(routing.RunTests(f))...)
-	}
 	if len(found.Errors()) > 0 {
 		return nil, &LintError{name, found}
 	}

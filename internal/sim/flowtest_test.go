@@ -1,4 +1,4 @@
-package routing_test
+package sim_test
 
 import (
 	"encoding/json"
@@ -6,13 +6,23 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/callyard/callyard/internal/sim"
 	"github.com/callyard/callyard/routing"
 )
+
+func parse(t testing.TB, doc string) *routing.Flow {
+	t.Helper()
+	f, err := routing.Parse([]byte(doc))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
 
 // example is the example flow with other tests.
 func example(t *testing.T, tests string) *routing.Flow {
 	t.Helper()
-	b, err := os.ReadFile("testdata/inbound_sales.json")
+	b, err := os.ReadFile("../../routing/testdata/inbound_sales.json")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +57,7 @@ func TestImaginedCalls(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			path := `"` + strings.ReplaceAll(c.path, " ", `", "`) + `"`
 			f := example(t, `[{"name": "t", "given": {`+c.given+`}, "events": [`+c.events+`], "expect": {"path": [`+path+`], "outcome": "`+c.outcome+`"}}]`)
-			for _, r := range routing.RunTests(f) {
+			for _, r := range sim.Tests(t.Context(), f) {
 				if !r.Passed {
 					t.Errorf("%q", r.Faults)
 				}
@@ -59,7 +69,7 @@ func TestImaginedCalls(t *testing.T) {
 func TestFailingTestsAreTold(t *testing.T) {
 	f := example(t, `[{"name": "right", "given": {"at": "2026-11-03T21:00:00+01:00"}, "expect": {"path": ["hours", "voicemail"]}},
 		{"name": "wrong", "given": {"at": "2026-11-03T21:00:00+01:00"}, "expect": {"path": ["hours"], "outcome": "empty"}}]`)
-	results := routing.RunTests(f)
+	results := sim.Tests(t.Context(), f)
 	if len(results) != 2 || !results[0].Passed || results[1].Passed || len(results[1].Faults) != 2 {
 		t.Fatalf("%+v", results)
 	}
