@@ -3,9 +3,9 @@ package cli
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 	"go.yaml.in/yaml/v3"
@@ -53,18 +53,12 @@ it again changes nothing. A file with a fault changes nothing either.`,
 }
 
 func (c *command) showChanges(changes []setup.Change) error {
-	if c.json() {
-		return c.printJSON(map[string]any{"data": append([]setup.Change{}, changes...)})
-	}
-	w := tabwriter.NewWriter(c.Out, 0, 0, 2, ' ', 0)
-	for _, ch := range changes {
-		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\n", ch.Action, ch.Kind, ch.Name)
-	}
-	if err := w.Flush(); err != nil {
-		return err
-	}
-	c.printf("%s\n", summary(changes))
-	return nil
+	return c.print(map[string]any{"data": append([]setup.Change{}, changes...)}, func(w io.Writer) {
+		for _, ch := range changes {
+			_, _ = fmt.Fprintf(w, "%s\t%s\t%s\n", ch.Action, ch.Kind, ch.Name)
+		}
+		_, _ = fmt.Fprintln(w, summary(changes))
+	})
 }
 
 // setupJSON is a set-up file as JSON, with nothing added: what it leaves out is

@@ -4,7 +4,6 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -93,7 +92,8 @@ func misuse(cmd *cobra.Command, format string, args ...any) error {
 // command is what all commands share.
 type command struct {
 	Options
-	format string // "table", "json"
+	format  string // one of formats
+	noColor bool
 }
 
 func (c *command) root() *cobra.Command {
@@ -110,16 +110,9 @@ and end up in the CRM.`,
   callyard parked --watch             who waits where`,
 	}, c.serve(), c.demo(), c.apply(), c.flow(), c.parked(), c.trunk(), c.prompt(), c.voicemail(), c.migrate(), c.doctor(), c.openapi(), c.version())
 	root.SilenceErrors, root.SilenceUsage = true, true
-	root.CompletionOptions.HiddenDefaultCmd = true
 	root.Version = c.Version
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return &usageError{cmd.CommandPath(), err} })
-	root.PersistentFlags().StringVarP(&c.format, "output", "o", "table", "how results are printed: table, json")
-	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
-		if c.format != "table" && c.format != "json" {
-			return misuse(cmd, "-o %s: there are table and json", c.format)
-		}
-		return nil
-	}
+	c.outputFlags(root)
 	return root
 }
 
@@ -157,28 +150,11 @@ func exactly(names ...string) cobra.PositionalArgs {
 	}
 }
 
-func (c *command) json() bool { return c.format == "json" }
-
-// printf prints a result.
-func (c *command) printf(format string, args ...any) { _, _ = fmt.Fprintf(c.Out, format, args...) }
-
-// printJSON prints a result as indented JSON.
-func (c *command) printJSON(v any) error {
-	e := json.NewEncoder(c.Out)
-	e.SetIndent("", "  ")
-	e.SetEscapeHTML(false)
-	return e.Encode(v)
-}
-
 func (c *command) version() *cobra.Command {
 	return &cobra.Command{
 		Use: "version", Short: "Print the version", Args: exactly(), Example: "  callyard version -o json",
 		RunE: func(*cobra.Command, []string) error {
-			if c.json() {
-				return c.printJSON(map[string]string{"version": c.Version})
-			}
-			c.printf("callyard %s\n", c.Version)
-			return nil
+			return c.print(map[string]string{"version": c.Version}, func(w io.Writer) { _, _ = fmt.Fprintf(w, "callyard %s\n", c.Version) })
 		},
 	}
 }

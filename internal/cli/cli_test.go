@@ -84,7 +84,7 @@ func TestCommandLine(t *testing.T) {
 			{[]string{"flow", "chek"}, `there is no command "chek"; did you mean check?`},
 			{[]string{"demo", "cal"}, `there is no command "cal"; did you mean call?`},
 			{[]string{"version", "--loud"}, "unknown flag: --loud"},
-			{[]string{"version", "-o", "xml"}, "there are table and json"},
+			{[]string{"version", "-o", "xml"}, "there are table, json and yaml"},
 			{[]string{"flow", "check"}, "FILE is missing"},
 			{[]string{"flow", "check", "a", "b"}, `"b" is too much`},
 			{[]string{"flow", "publish", "x"}, "-m MESSAGE is missing"},

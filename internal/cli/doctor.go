@@ -67,7 +67,8 @@ func (c *command) showFindings(found []finding) error {
 		}
 	} else {
 		for _, f := range found {
-			c.printf("%-5s %-14s %s\n", f.Status, f.Check, indented(f.Detail))
+			colour := map[string]string{"ok": green, "warn": yellow, "fail": red}[f.Status]
+			c.printf("%s%s %-14s %s\n", c.paint(colour, f.Status), strings.Repeat(" ", max(0, 5-len(f.Status))), f.Check, indented(f.Detail))
 			if f.Cure != "" {
 				c.printf("      %-14s %s\n", "", indented("→ "+f.Cure))
 			}
