@@ -56,6 +56,26 @@ type Activity struct {
 	About       []Ref         `json:"about"` // the records the call was matched with
 	Recording   string        `json:"recording,omitempty"`
 	Notes       string        `json:"notes,omitempty"`
+
+	Disposition *Disposition `json:"disposition,omitempty"` // what the rep says came of it
+}
+
+// Disposition is what somebody says came of a call.
+type Disposition struct {
+	Code     string    `json:"code"`
+	Label    string    `json:"label"`
+	Category string    `json:"category"` // "positive", "negative", "neutral", "uncategorized"
+	By       string    `json:"by"`       // agent
+	At       time.Time `json:"at"`
+}
+
+// Dispose puts into the activity what somebody says came of the call. A note
+// takes the place of the one before.
+func (a *Activity) Dispose(d Disposition, note string) {
+	a.Disposition = &d
+	if note != "" {
+		a.Notes = note
+	}
 }
 
 // Deliver is the job that logs one activity with one provider.

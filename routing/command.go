@@ -100,6 +100,17 @@ type (
 		To       string
 		Vars     map[string]any // call, caller, crm and vars as they are now
 	}
+	// Disposition asks the rep who talked what came of the call. Waits for "set", or
+	// for "timed_out", with Vars["disposition"]: code, category, by. With LetGo
+	// nothing that follows needs the caller: they can be hung up on at once, and the
+	// run goes on without them.
+	Disposition struct {
+		Node     string
+		Required bool // no other call for the rep meanwhile
+		Timeout  time.Duration
+		Default  string // what is noted when nobody has said anything
+		LetGo    bool
+	}
 	// Hangup ends the call. Ends the run.
 	Hangup struct {
 		Node    string
@@ -116,17 +127,18 @@ type Step struct {
 	OnUnknown               string
 }
 
-func (Answer) command()    {}
-func (Play) command()      {}
-func (Gather) command()    {}
-func (Lookup) command()    {}
-func (Dial) command()      {}
-func (Queue) command()     {}
-func (Park) command()      {}
-func (Voicemail) command() {}
-func (Record) command()    {}
-func (Notify) command()    {}
-func (Hangup) command()    {}
+func (Answer) command()      {}
+func (Play) command()        {}
+func (Gather) command()      {}
+func (Lookup) command()      {}
+func (Dial) command()        {}
+func (Queue) command()       {}
+func (Park) command()        {}
+func (Voicemail) command()   {}
+func (Record) command()      {}
+func (Notify) command()      {}
+func (Disposition) command() {}
+func (Hangup) command()      {}
 
 // Event tells the engine what came of the command it waits for, or "hangup".
 type Event struct {
@@ -134,4 +146,8 @@ type Event struct {
 	Outcome string // what happened, in the words of the command
 	At      time.Time
 	Vars    map[string]any // merged into the run: {"crm": {…}}, {"digits": "12"}
+	// Talked, with HangupOutcome: the caller hung up in conversation, which would
+	// else have come to this ("answered", "retrieved"). If that leads to a
+	// disposition, it is asked all the same.
+	Talked string
 }

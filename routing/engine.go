@@ -42,7 +42,7 @@ func StartWith(f *Flow, caller Caller, now time.Time, vars map[string]any) (Run,
 // Resume goes on with a run when what it waits for has happened. An event for
 // another node than the one that waits changes nothing; HangupOutcome is for
 // whatever node, and runs the hang-up handler once, even after the flow has
-// ended by itself. The run given is not changed. An error says that the run is
+// ended by itself; a disposition that is asked goes on being asked. The run given is not changed. An error says that the run is
 // not one of this flow.
 func Resume(f *Flow, run Run, e Event) (Run, []Command, error) {
 	switch {
@@ -91,6 +91,12 @@ func hangUp(f *Flow, run Run, e Event) (Run, []Command, error) {
 	e.Vars = brought(e.Vars)
 	run.tell(e)
 	merge(run.Vars, e.Vars)
+	after, cmds, asks := f.afterTalk(run, e.Talked, e.At)
+	if asks {
+		run = after
+	}
+	asked := run.At
+	asks = asks || f.asks(asked) // was before, and goes on being asked
 	w := &walk{flow: f, run: &run, now: e.At}
 	run.Hungup = true
 	if n := f.nodes[run.At]; n != nil {
@@ -99,6 +105,10 @@ func hangUp(f *Flow, run Run, e Event) (Run, []Command, error) {
 	run.At = ""
 	w.from(f.handlers.hangup)
 	run.Ended = true
+	if asks {
+		run.At, run.Ended = asked, false
+		w.cmds = append(w.cmds, cmds...) // what waits is asked last
+	}
 	return run, w.cmds, nil
 }
 

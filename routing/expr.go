@@ -79,7 +79,7 @@ func language() []expr.Option {
 		expr.Env(types.Map{
 			"call": types.Map{
 				"id": str, "from": str, "to": str, "trunk": str, "flow": str, "version": num,
-				"campaign": str, "source": str, "keyword": str,
+				"campaign": str, "source": str, "keyword": str, "disposition": str, "disposition_category": str,
 			},
 			"caller": types.Map{"number": str, "name": str, "withheld": yes},
 			"time":   types.Map{"hour": num, "minute": num, "weekday": str, "date": str, "day": num, "month": num, "year": num},

@@ -43,6 +43,7 @@ type ImaginedEvent struct {
 	Digits      string         `json:"digits,omitempty"`       // the caller presses keys
 	Hangup      bool           `json:"hangup,omitempty"`       // the caller hangs up
 	Outcome     string         `json:"outcome,omitempty"`      // what is waited for comes to this
+	Disposition string         `json:"disposition,omitempty"`  // the rep says what came of the call
 	Agent       string         `json:"agent,omitempty"`        // somebody is from now on…
 	Becomes     string         `json:"becomes,omitempty"`      // …of these Manners
 	CRM         map[string]any `json:"crm,omitempty"`          // the record says this from now on
@@ -79,8 +80,8 @@ func imaginedEventSchema() *Schema {
 	return object(fields{
 		"at_s":         seconds("since the call began", nil, 0, 86400),
 		"retrieved_by": text(""), "answered_by": text(""), "digits": text(""), "outcome": text(""),
-		"hangup": {Type: "boolean"},
-		"agent":  text("somebody of agents"), "becomes": text(Manners),
+		"hangup": {Type: "boolean"}, "disposition": text("the rep says what came of the call"),
+		"agent": text("somebody of agents"), "becomes": text(Manners),
 		"crm": {Type: "object", Each: &Schema{}},
 	}, "at_s")
 }

@@ -14,6 +14,8 @@ type Known struct {
 	Team   func(name string) bool
 	Agent  func(name string) bool
 	Prompt func(name string) bool
+	// Disposition: reps may choose this code.
+	Disposition func(code string) bool
 }
 
 // Lint reports every fault and doubt about a flow: errors first, then warnings.
@@ -117,6 +119,10 @@ func (l *linter) named(n *node, at place, f Format, s string) {
 		l.exists(at, "lot", s, l.known.Lot)
 	case PromptName:
 		l.exists(at, "prompt", s, l.known.Prompt)
+	case DispositionCode:
+		if !strings.HasPrefix(s, "auto:") {
+			l.exists(at, "disposition", s, l.known.Disposition)
+		}
 	case CalendarName:
 		if l.flow.calendars[s] == nil {
 			l.err(at, "the flow has no calendar %q", s)

@@ -2,7 +2,7 @@ package routing
 
 import "strings"
 
-// The nodes about what is left behind: voicemail, notify and disposition.
+// The nodes about what is left behind: voicemail and notify.
 
 type voicemail struct {
 	Box  string `json:"box"`
@@ -55,22 +55,4 @@ func (y *notify) command(w *walk, n *node) Command {
 
 func (y *notify) pass(*walk) turn {
 	return turn{outcome: "next", reason: strings.TrimSpace(y.Channel + " " + y.Template)}
-}
-
-type disposition struct{}
-
-func dispositionType() kind {
-	return kind{NodeType{
-		Type: "disposition", Doc: "Where the rep says what came of the call. In this version it records nothing: the call goes on at once by timed_out.",
-		Cfg: object(fields{
-			"required":     flag("the rep must choose", false),
-			"timeout_s":    seconds("time to choose", 90, 1, 3600),
-			"default_code": text("what is noted otherwise").withDefault("auto:not_set"),
-		}),
-		Outcomes: []string{"set", "timed_out"},
-	}, as[disposition]}
-}
-
-func (d *disposition) pass(*walk) turn {
-	return turn{outcome: "timed_out", reason: "dispositions are not asked by flows yet"}
 }

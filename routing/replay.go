@@ -13,7 +13,8 @@ type Told struct {
 	Outcome string         `json:"outcome"`
 	At      time.Time      `json:"at"`
 	Vars    map[string]any `json:"vars,omitempty"`
-	Cut     bool           `json:"cut,omitempty"` // there was too much to keep: a replay ends here
+	Talked  string         `json:"talked,omitempty"` // see Event
+	Cut     bool           `json:"cut,omitempty"`    // there was too much to keep: a replay ends here
 }
 
 // Bounds of what a run keeps of its events. A call that goes beyond them runs
@@ -25,7 +26,7 @@ const (
 
 // tell keeps an event that the run goes on with.
 func (r *Run) tell(e Event) {
-	t := Told{Node: e.Node, Outcome: e.Outcome, At: e.At, Vars: e.Vars}
+	t := Told{Node: e.Node, Outcome: e.Outcome, At: e.At, Vars: e.Vars, Talked: e.Talked}
 	switch {
 	case len(r.Told) >= maxTold:
 		if r.Told[len(r.Told)-1].Cut {
@@ -65,7 +66,7 @@ var ErrNotReplayable = errors.New("the run did not keep all that it was told")
 // Stand is where a replayed run stood, and what it waited for there.
 type Stand struct {
 	Run   Run
-	Waits Command // nil when the run had ended
+	Waits Command // nil when the run had ended, or went on waiting for what it did
 	Did   []Command
 }
 
@@ -86,7 +87,7 @@ func Replay(f *Flow, was Run) ([]Stand, error) {
 		if t.Cut {
 			return nil, fmt.Errorf("replay a run of %s: at %s: %w", was.Flow, t.Node, ErrNotReplayable)
 		}
-		run, cmds, err = Resume(f, run, Event{Node: t.Node, Outcome: t.Outcome, At: t.At, Vars: t.Vars})
+		run, cmds, err = Resume(f, run, Event{Node: t.Node, Outcome: t.Outcome, At: t.At, Vars: t.Vars, Talked: t.Talked})
 		if err != nil {
 			return nil, err
 		}
@@ -98,6 +99,9 @@ func Replay(f *Flow, was Run) ([]Stand, error) {
 func standing(run Run, cmds []Command) Stand {
 	s := Stand{Run: run, Did: cmds}
 	if run.At != "" && len(cmds) > 0 { // what waits is asked last
+		if _, told := cmds[len(cmds)-1].(Notify); told { // by the hang-up handler; a disposition goes on being asked
+			return s
+		}
 		s.Waits, s.Did = cmds[len(cmds)-1], cmds[:len(cmds)-1]
 	}
 	return s

@@ -35,22 +35,23 @@ type Format string
 
 // The formats.
 const (
-	NodeName     Format = "node"
-	QueueName    Format = "queue"
-	LotName      Format = "lot"
-	PromptName   Format = "prompt"
-	CalendarName Format = "calendar"
-	DialTarget   Format = "dial_target"   // "owner", "agent:ann", "team:enterprise", "number:+34…"
-	LadderTarget Format = "ladder_target" // also "parker", "manager"
-	MailBox      Format = "box"           // "owner", "owner_or_team", "agent:ann", "team:sales" or a name
-	Condition    Format = "condition"     // an expression that is true or false
-	Numeric      Format = "numeric"       // an expression that is a number
-	Template     Format = "template"      // text with {{crm.company}}
-	Regexp       Format = "regex"
-	TimeZone     Format = "time_zone"
-	Date         Format = "date"
-	Clock        Format = "clock" // "09:00", up to "24:00"
-	DateTime     Format = "date-time"
+	NodeName        Format = "node"
+	QueueName       Format = "queue"
+	LotName         Format = "lot"
+	PromptName      Format = "prompt"
+	CalendarName    Format = "calendar"
+	DispositionCode Format = "disposition_code"
+	DialTarget      Format = "dial_target"   // "owner", "agent:ann", "team:enterprise", "number:+34…"
+	LadderTarget    Format = "ladder_target" // also "parker", "manager"
+	MailBox         Format = "box"           // "owner", "owner_or_team", "agent:ann", "team:sales" or a name
+	Condition       Format = "condition"     // an expression that is true or false
+	Numeric         Format = "numeric"       // an expression that is a number
+	Template        Format = "template"      // text with {{crm.company}}
+	Regexp          Format = "regex"
+	TimeZone        Format = "time_zone"
+	Date            Format = "date"
+	Clock           Format = "clock" // "09:00", up to "24:00"
+	DateTime        Format = "date-time"
 )
 
 // MarshalJSON shows the schema as JSON Schema.

@@ -74,6 +74,24 @@ func Keep(tx *pg.Tx, acts []crm.Activity) {
 	}
 }
 
+// Revise puts the next revision of an activity, in the transaction of the change
+// that makes it: into the address book, and on its way to the providers. A call
+// that was never logged, an internal one, is left alone.
+func Revise(ctx context.Context, tx *pg.Tx, key string, change func(*crm.Activity), providers ...string) error {
+	var a crm.Activity
+	err := tx.QueryRow(ctx, `select activity from contact_activities where key = $1 for update`, key).Scan(&a)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("revise activity of %s: %w", key, err)
+	}
+	a.Rev = max(a.Rev, 1) + 1 // the first is written as 0 or 1
+	change(&a)
+	Keep(tx, []crm.Activity{a})
+	return Put(ctx, tx, []crm.Activity{a}, providers...)
+}
+
 func deliver(id int64) job.Job {
 	return job.Job{Args: crm.Deliver{Outbox: id}, Queue: job.CRM, Unique: true, Attempts: attempts}
 }

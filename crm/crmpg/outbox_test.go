@@ -296,3 +296,37 @@ func TestDeliveries(t *testing.T) {
 		})
 	}
 }
+
+func TestRevise(t *testing.T) {
+	db := pgtest.New(t)
+	outbox := crmpg.NewOutbox(db)
+	revise := func(key, note string) {
+		t.Helper()
+		err := db.In(t.Context(), func(tx *pg.Tx) error {
+			return crmpg.Revise(t.Context(), tx, key, func(a *crm.Activity) { a.Dispose(crm.Disposition{Code: "won"}, note) }, "webhook")
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	a := crmtest.Activity("call_1")
+	a.Rev, a.Notes = 0, "as it was" // as the live call writes it
+	if err := db.In(t.Context(), func(tx *pg.Tx) error { crmpg.Keep(tx, []crm.Activity{a}); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	revise("call_1", "")
+	revise("call_1", "wants an offer")
+	revise("call_internal", "") // never logged
+	all, err := outbox.Deliveries(t.Context(), crm.DeliveryFilter{})
+	if err != nil || len(all) != 5 {
+		t.Fatalf("%+v, %v", all, err)
+	}
+	last := all[0]
+	if last.Provider != "webhook" || last.State != crm.DeliveryPending || last.Activity.Rev != 3 || last.Activity.Notes != "wants an offer" ||
+		last.Activity.Disposition == nil || last.Activity.Outcome != a.Outcome || jobs(t, db, last.ID) != 1 {
+		t.Errorf("the last: %+v", last)
+	}
+	if second := all[2]; second.Activity.Rev != 2 || second.Activity.Notes != "as it was" || second.Activity.Disposition.Code != "won" {
+		t.Errorf("the one before: %+v", second)
+	}
+}

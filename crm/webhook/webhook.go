@@ -100,6 +100,8 @@ type data struct {
 	About       []crm.Ref   `json:"about"`
 	Recording   string      `json:"recording,omitempty"`
 	Notes       string      `json:"notes,omitempty"`
+
+	Disposition *crm.Disposition `json:"disposition,omitempty"`
 }
 
 func newMessage(a crm.Activity) message {
@@ -107,7 +109,7 @@ func newMessage(a crm.Activity) message {
 		Call: a.Key, Rev: a.Rev, Direction: a.Direction, From: a.From, To: a.To,
 		StartedAt: a.StartedAt.UTC(), EndedAt: a.EndedAt.UTC(),
 		ParkedMS: a.Parked.Milliseconds(), TalkedMS: a.Talked.Milliseconds(),
-		Outcome: a.Outcome, Agent: a.Agent, About: a.About, Recording: a.Recording, Notes: a.Notes,
+		Outcome: a.Outcome, Agent: a.Agent, About: a.About, Recording: a.Recording, Notes: a.Notes, Disposition: a.Disposition,
 	}}
 	if a.ConnectedAt != nil {
 		at := a.ConnectedAt.UTC()

@@ -14,6 +14,7 @@ import (
 	"github.com/callyard/callyard/crm"
 	"github.com/callyard/callyard/crm/crmpg"
 	"github.com/callyard/callyard/crm/webhook"
+	"github.com/callyard/callyard/disposition/dispositionpg"
 	"github.com/callyard/callyard/internal/callctl"
 	"github.com/callyard/callyard/internal/callpg"
 	"github.com/callyard/callyard/internal/config"
@@ -41,6 +42,7 @@ type App struct {
 	Contacts *crmpg.Contacts
 	Outbox   *crmpg.Outbox
 	Mail     *voicemailpg.Store
+	Said     *dispositionpg.Store
 	Hub      *callctl.Hub
 	SIP      *sipua.Server
 	Media    *media.Engine

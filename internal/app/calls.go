@@ -16,6 +16,7 @@ import (
 	"github.com/callyard/callyard/internal/media"
 	"github.com/callyard/callyard/internal/sipua"
 	"github.com/callyard/callyard/internal/sipua/sdp"
+	"github.com/callyard/callyard/routing"
 )
 
 func (a *App) startMedia(context.Context) error {
@@ -99,8 +100,8 @@ func (a *App) startCalls(ctx context.Context) error {
 	hub = callctl.New(callctl.Config{
 		Node: call.NodeID(a.cfg.Node), Plan: a.plan.Plan, Book: a.Book, Parking: a.Lots, Lines: a.Agents,
 		Directory: a.dir, Dialer: a.SIP, Notify: a.notify, Speak: a.sounds.say, Recordings: filepath.Join(a.cfg.DataDir, "recordings"), Voicemail: a.mailroom.dir, Mail: a.Mail, Messages: a.mailroom, Greeting: a.mailroom.greets,
-		WrapUp: a.cfg.WrapUp(),
-		Log:    a.log.With("part", "calls"),
+		WrapUp: a.cfg.WrapUp(), Dispositions: a.Said, Flow: a.flowVersion,
+		Log: a.log.With("part", "calls"),
 	})
 	a.Hub = hub
 	if err := a.SIP.Start(ctx); err != nil {
@@ -115,6 +116,15 @@ func (a *App) startCalls(ctx context.Context) error {
 		return a.Hub.Stop(ctx)
 	})
 	return nil
+}
+
+// flowVersion is a version of a flow that calls have run.
+func (a *App) flowVersion(ctx context.Context, name string, n int) (*routing.Flow, error) {
+	v, err := a.Routes.Version(ctx, name, n)
+	if err != nil {
+		return nil, err
+	}
+	return v.Parse()
 }
 
 // iface is a configured interface as the SIP edge takes it.

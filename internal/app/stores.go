@@ -10,6 +10,8 @@ import (
 	"github.com/callyard/callyard/crm/contacts"
 	"github.com/callyard/callyard/crm/crmpg"
 	"github.com/callyard/callyard/crm/webhook"
+	"github.com/callyard/callyard/disposition"
+	"github.com/callyard/callyard/disposition/dispositionpg"
 	"github.com/callyard/callyard/internal/call"
 	"github.com/callyard/callyard/internal/callpg"
 	"github.com/callyard/callyard/internal/pg"
@@ -38,6 +40,9 @@ func (a *App) openStores(ctx context.Context) error {
 	a.Book = callpg.New(a.DB, func(ctx context.Context, tx *pg.Tx, acts []crm.Activity) error {
 		crmpg.Keep(tx, acts)
 		return crmpg.Put(ctx, tx, acts, others...)
+	})
+	a.Said = dispositionpg.New(a.DB, func(ctx context.Context, tx *pg.Tx, id call.ID, s disposition.Said) error {
+		return crmpg.Revise(ctx, tx, string(id), func(a *crm.Activity) { a.Dispose(callpg.Logged(s)) }, others...)
 	})
 	a.Lots, a.Agents, a.Routes = parkingpg.New(a.DB), queuespg.New(a.DB), routingpg.New(a.DB)
 	a.plan = &planner{db: a.DB, lots: a.Lots, agents: a.Agents, routes: a.Routes, log: a.log.With("part", "plan")}
@@ -115,6 +120,6 @@ func (a *App) Setup(ctx context.Context, d setup.Document) ([]setup.Change, erro
 func (a *App) stores() setup.Stores {
 	return setup.Stores{
 		Lots: a.Lots, Agents: a.Agents, Routes: a.Routes, Contacts: a.Contacts,
-		Realm: a.cfg.SIP.Realm, Prompt: a.Media.Library().Has,
+		Realm: a.cfg.SIP.Realm, Prompt: a.Media.Library().Has, Dispositions: a.Said,
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/callyard/callyard/crm"
+	"github.com/callyard/callyard/disposition"
 	"github.com/callyard/callyard/internal/call"
 	"github.com/callyard/callyard/internal/callctl"
 	"github.com/callyard/callyard/internal/job"
@@ -49,6 +50,9 @@ func (a *App) startJobs(ctx context.Context) error {
 	}, soon)
 	jobs.Handle(r, func(ctx context.Context, j queues.WrapUpOver) error { return match.EndWrapUp(ctx, j, time.Now()) }, soon)
 	jobs.Handle(r, func(ctx context.Context, j queues.ForgiveAgent) error { return match.Forgive(ctx, j, time.Now()) }, soon)
+
+	jobs.Handle(r, func(ctx context.Context, j disposition.Due) error { return a.Hub.DispositionDue(ctx, j) }, soon)
+	jobs.Handle(r, func(ctx context.Context, j disposition.Settled) error { return a.Hub.DispositionSettled(ctx, j) }, soon)
 
 	deliverer := crm.Deliverer{Store: a.Outbox, Providers: a.crms}
 	jobs.Handle(r, func(ctx context.Context, j crm.Deliver) error {

@@ -63,6 +63,9 @@ const (
 	Consented    EventType = "recording.announced"
 	VoicemailNew EventType = "voicemail.left"
 
+	DispositionAsked EventType = "call.disposition_asked" // Data: {ask, timeout_ms}
+	Disposed         EventType = "call.disposed"          // Data: {code, label, category, note, before}; also after the end
+
 	ParkReserved          EventType = "park.reserved"           // a slot is held for who called the lot
 	ParkReservationLapsed EventType = "park.reservation_lapsed" // Data: {why}: nobody was parked there
 

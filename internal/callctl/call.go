@@ -60,6 +60,9 @@ type Call struct {
 	connected  time.Time
 	answeredBy string
 	talked     time.Duration
+	lastRep    string    // who talked last
+	lastTalk   time.Time // since when
+	flowOn     bool      // the flow goes on without the caller
 	parkedFor  time.Duration
 	voicemail  string // the file of the message that was left
 	messages   int    // recordings begun

@@ -20,6 +20,7 @@ type wait struct {
 	talked string
 	gather *gather
 	box    *mail
+	ask    string // what came of the call is being asked
 	timer  *time.Timer
 }
 
@@ -50,10 +51,7 @@ func (c *Call) clearWait() {
 // walked notes the decisions of a walk and carries out its commands.
 func (c *Call) walked(run routing.Run, cmds []routing.Command, err error) {
 	for _, d := range run.Path[min(len(c.walk.Path), len(run.Path)):] {
-		c.note(call.Event{
-			Type: call.FlowDecided, At: d.At, Flow: run.Flow, Version: run.Version, Node: d.Node,
-			Data: map[string]any{"type": d.Type, "outcome": d.Outcome, "to": d.To, "reason": d.Reason, "inputs": d.Inputs},
-		})
+		c.note(decided(c.id, run, d))
 	}
 	c.walk = run
 	if err != nil {
@@ -65,6 +63,14 @@ func (c *Call) walked(run routing.Run, cmds []routing.Command, err error) {
 	c.wait.node = run.At
 	for _, cmd := range cmds {
 		c.carryOut(cmd)
+	}
+}
+
+// decided is the fact that a flow went one way and not another.
+func decided(id call.ID, run routing.Run, d routing.Decision) call.Event {
+	return call.Event{
+		Call: id, Type: call.FlowDecided, At: d.At, Flow: run.Flow, Version: run.Version, Node: d.Node,
+		Data: map[string]any{"type": d.Type, "outcome": d.Outcome, "to": d.To, "reason": d.Reason, "inputs": d.Inputs},
 	}
 }
 
@@ -108,6 +114,8 @@ func (c *Call) carryOut(cmd routing.Command) {
 		c.recordByFlow(cmd, up)
 	case routing.Notify:
 		c.notify(cmd)
+	case routing.Disposition:
+		c.askRep(cmd)
 	case routing.Hangup:
 		cause := causeOf(cmd)
 		if c.answered.IsZero() && cause == call.Normal {
@@ -200,11 +208,19 @@ func recordVars(r *crm.Record) map[string]any {
 }
 
 func (c *Call) notify(cmd routing.Notify) {
-	n := Notification{Call: c.id, Channel: cmd.Channel, Template: cmd.Template, To: cmd.To, Vars: cmd.Vars}
+	n := notification(c.id, cmd)
 	if send := c.hub.cfg.Notify; send != nil {
 		c.scribe.must("notify", func(ctx context.Context) error { return send(ctx, n) })
 	}
-	c.note(call.Event{Type: call.Notified, Node: cmd.Node, Data: map[string]any{"channel": cmd.Channel, "template": cmd.Template, "to": cmd.To}})
+	c.note(notified(c.id, cmd, time.Now()))
+}
+
+func notification(id call.ID, cmd routing.Notify) Notification {
+	return Notification{Call: id, Channel: cmd.Channel, Template: cmd.Template, To: cmd.To, Vars: cmd.Vars}
+}
+
+func notified(id call.ID, cmd routing.Notify, at time.Time) call.Event {
+	return call.Event{Call: id, Type: call.Notified, At: at, Node: cmd.Node, Data: map[string]any{"channel": cmd.Channel, "template": cmd.Template, "to": cmd.To}}
 }
 
 // who expands the targets of a dial or an offer to agent names and numbers.

@@ -202,7 +202,7 @@ func (c *Call) letGo() Leg {
 	if t == nil {
 		return nil
 	}
-	t.wrapUp = c.hub.cfg.WrapUp
+	t.wrapUp, t.passed = c.hub.cfg.WrapUp, true
 	c.endTalk(call.Normal)
 	c.aside[t.leg.ID()] = t.leg
 	return t.leg

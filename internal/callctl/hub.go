@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/callyard/callyard/internal/call"
+	"github.com/callyard/callyard/routing"
 )
 
 // Config is what a hub is made of. All fields are needed unless said otherwise.
@@ -20,6 +21,9 @@ type Config struct {
 	Directory Directory
 	Dialer    Dialer
 	Notify    func(context.Context, Notification) error // nil: notifications are only noted
+	// Dispositions and Flow, which reads a version of a flow, let a flow ask what came of a call; nil: nobody is asked.
+	Dispositions Dispositions
+	Flow         func(ctx context.Context, name string, version int) (*routing.Flow, error)
 	// Speak has a text spoken and returns the name of the sound; nil: texts are passed over.
 	Speak      func(ctx context.Context, text, lang string) (prompt string, err error)
 	Recordings string                  // folder for recorded conversations; "" records none

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/callyard/callyard/crm"
+	"github.com/callyard/callyard/disposition"
 	"github.com/callyard/callyard/internal/call"
 	"github.com/callyard/callyard/parking"
 	"github.com/callyard/callyard/queues"
@@ -36,6 +37,14 @@ type Lines interface {
 	Miss(ctx context.Context, offer, agent, why string, now time.Time) error
 	Talk(ctx context.Context, agent string, c call.ID, now time.Time) error
 	Free(ctx context.Context, agent string, c call.ID, wrapUp time.Duration, now time.Time) error
+}
+
+// Dispositions is what live calls need of the store of dispositions.
+type Dispositions interface {
+	Ask(ctx context.Context, a disposition.Ask) error
+	Lapse(ctx context.Context, ask string, now time.Time) error
+	Asked(ctx context.Context, ask string) (disposition.Ask, error)
+	GoneOn(ctx context.Context, a disposition.Ask, run []byte, decided ...call.Event) error
 }
 
 // Directory knows callers. It answers within the time given, whatever the CRM does.

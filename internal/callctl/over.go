@@ -26,11 +26,13 @@ func (c *Call) over(cause call.Cause) {
 		c.hearing.close()
 	}
 	c.leaveLineQuietly(map[bool]string{true: "answered", false: "abandoned"}[talked], call.Actor{Via: "caller"})
+	ends := ""
 	if t := c.talk; t != nil {
+		ends = c.wait.talked
 		c.endTalk(cause)
 		c.aside[t.leg.ID()] = t.leg
 	}
-	c.hangupFlow()
+	c.hangupFlow(ends)
 	c.ended = true
 	c.clearWait()
 	if c.taking != nil {
@@ -87,26 +89,27 @@ func (c *Call) closeStay() {
 }
 
 // hangupFlow runs the flow's hang-up handler: its notifications, nothing that
-// needs the caller.
-func (c *Call) hangupFlow() {
-	if c.walk.Ended || c.flow == nil {
+// needs the caller. Of a conversation that ended with the call, which would have
+// come to talked, the rep is asked what came of it.
+func (c *Call) hangupFlow(talked string) {
+	if c.walk.Ended || c.flow == nil || c.flowOn {
 		return
 	}
-	run, cmds, err := routing.Resume(c.flow, c.walk, routing.Event{Node: c.walk.At, Outcome: "hangup", At: c.endedAt})
+	run, cmds, err := routing.Resume(c.flow, c.walk, routing.Event{Node: c.walk.At, Outcome: routing.HangupOutcome, At: c.endedAt, Talked: talked})
 	if err != nil {
 		c.log.Warn("hang-up handler failed", "err", err)
 		return
 	}
 	for _, d := range run.Path[min(len(c.walk.Path), len(run.Path)):] {
-		c.note(call.Event{
-			Type: call.FlowDecided, At: d.At, Node: d.Node,
-			Data: map[string]any{"type": d.Type, "outcome": d.Outcome, "to": d.To, "reason": d.Reason},
-		})
+		c.note(decided(c.id, run, d))
 	}
 	c.walk = run
 	for _, cmd := range cmds {
-		if n, ok := cmd.(routing.Notify); ok {
-			c.notify(n)
+		switch cmd := cmd.(type) {
+		case routing.Notify:
+			c.notify(cmd)
+		case routing.Disposition:
+			c.ask(cmd)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package callctl_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/callyard/callyard/crm"
+	"github.com/callyard/callyard/disposition"
 	"github.com/callyard/callyard/internal/call"
 	"github.com/callyard/callyard/internal/callctl"
 	"github.com/callyard/callyard/internal/job"
@@ -32,6 +34,7 @@ type rig struct {
 	queue *queues.Service
 	book  *book
 	mail  *mailroom
+	said  *saids
 	phone *exchange
 	audio sync.Mutex
 	disk  time.Duration // how long a recording takes to be closed; set before the first call
@@ -47,6 +50,7 @@ type rig struct {
 	inbound []*phone
 	faults  []string // what the checkers found
 	errors  []string // logged
+	told    []string // templates of notifications
 	mayFind []string // faults that a story brings about itself
 	mayLog  []string // errors that a story brings about itself
 	legs    int
@@ -101,17 +105,20 @@ func newRig(t *testing.T) *rig {
 	mem := queues.NewMemory()
 	r.mail = &mailroom{}
 	r.book = &book{r: r, endings: map[call.ID]int{}}
-	mem.Enqueue = func(j job.Job) {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		r.jobs = append(r.jobs, j)
-	}
+	r.said = newSaids(r)
+	mem.Enqueue = r.later
 	mem.Note = r.book.took
 	r.lines = &lines{mem, r.db}
 	r.queue = queues.NewService(mem)
 	r.phone = &exchange{r: r, devices: map[string][]device{}, texts: map[string][]string{}}
 	r.hub = callctl.New(callctl.Config{
 		Node: "n1", Plan: r.plan, Book: r.book, Parking: r.parks, Lines: r.lines, Directory: r, Dialer: r.phone,
+		Dispositions: r.said, Notify: r.notify,
+		Flow: func(context.Context, string, int) (*routing.Flow, error) {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			return r.flows["main"], nil
+		},
 		Voicemail: t.TempDir(), Recordings: r.tapes, WrapUp: 10 * time.Second, Messages: r.mail, Log: slog.New(&errorLog{r: r}),
 	})
 	r.lot(parking.Lot{Name: "sales", Extension: "700", First: 701, Last: 703, Music: "hold"})
@@ -120,6 +127,27 @@ func newRig(t *testing.T) *rig {
 	}
 	go r.pump()
 	return r
+}
+
+// later is a job to be done.
+func (r *rig) later(j job.Job) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.jobs = append(r.jobs, j)
+}
+
+func (r *rig) notify(_ context.Context, n callctl.Notification) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.told = append(r.told, n.Template)
+	return nil
+}
+
+// notices are what was told to others, in order.
+func (r *rig) notices() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.told)
 }
 
 func (r *rig) agent(name string) {
@@ -304,6 +332,15 @@ func (r *rig) runQueues(now time.Time) {
 			err = r.queue.EndWrapUp(ctx, a, now)
 		case queues.ForgiveAgent:
 			err = r.queue.Forgive(ctx, a, now)
+		case disposition.Due:
+			for range 2 {
+				err = errors.Join(err, r.hub.DispositionDue(ctx, a))
+			}
+		case disposition.Settled:
+			if err = r.hub.DispositionSettled(ctx, a); err != nil { // the call is being closed
+				j.At, err = now.Add(time.Second), nil
+				r.later(j)
+			}
 		}
 		if err != nil {
 			r.t.Errorf("%T: %v", j.Args, err)

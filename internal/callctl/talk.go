@@ -21,6 +21,7 @@ type talk struct {
 	first  bool     // the first conversation of this call
 	kept   *keeping // being recorded
 	placed bool     // the rep placed the call: when they go, it is over
+	passed bool     // the rep has sent the call on: somebody else is to have it
 }
 
 // connect gives the caller to the leg that answered in a round. park, if the
@@ -243,7 +244,8 @@ func (c *Call) endTalk(cause call.Cause) {
 		Type: call.Parted, At: now, Leg: t.leg.ID(), Cause: cause, Actor: call.Actor{User: t.agent, Via: t.via},
 		Data: map[string]any{"talked_ms": now.Sub(t.since).Milliseconds()},
 	})
-	c.freed(t.agent, t.wrapUp)
+	c.lastRep, c.lastTalk = t.agent, t.since
+	c.freed(t.agent, c.wrapUp(t))
 }
 
 // freed tells the queues that an agent's part in this call is over.

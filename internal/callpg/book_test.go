@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/callyard/callyard/crm"
+	"github.com/callyard/callyard/disposition"
 	"github.com/callyard/callyard/internal/call"
 	"github.com/callyard/callyard/internal/callctl"
 	"github.com/callyard/callyard/internal/callpg"
@@ -211,6 +212,30 @@ func TestEnd(t *testing.T) {
 				t.Errorf("row %+v, %d deliveries", got, len(delivered))
 			}
 		})
+	})
+	t.Run("what was said of the call meanwhile is logged with it", func(t *testing.T) {
+		t.Parallel()
+		db := pgtest.New(t)
+		var delivered []crm.Activity
+		b := callpg.New(db, func(_ context.Context, _ *pg.Tx, as []crm.Activity) error {
+			delivered = append(delivered, as...)
+			return nil
+		})
+		begin(t, b, opening("call_1", noon))
+		said := disposition.Said{Code: "won", Label: "Won", Category: disposition.Positive, Note: "by Friday", By: call.Actor{User: "ann"}, At: noon.Add(time.Minute)}
+		if _, err := db.Pool.Exec(t.Context(), `update calls set disposition = $1`, said); err != nil {
+			t.Fatal(err)
+		}
+		c := closing("call_1")
+		if err := b.End(t.Context(), c); err != nil {
+			t.Fatal(err)
+		}
+		if len(delivered) != 1 || delivered[0].Disposition == nil || delivered[0].Disposition.Code != "won" || delivered[0].Disposition.By != "ann" || delivered[0].Notes != "by Friday" {
+			t.Errorf("delivered %+v", delivered)
+		}
+		if r := row(t, b, "call_1"); r.Disposition == nil || !r.Disposition.At.Equal(said.At) || c.Activity.Disposition != nil {
+			t.Errorf("row %+v", r.Disposition)
+		}
 	})
 	t.Run("a delivery that fails leaves the call open", func(t *testing.T) {
 		t.Parallel()

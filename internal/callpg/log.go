@@ -10,6 +10,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/callyard/callyard/disposition"
 	"github.com/callyard/callyard/internal/call"
 )
 
@@ -33,10 +34,11 @@ type Row struct {
 	Cause       call.Cause
 	Talked      time.Duration
 	Legs        []Leg // how their audio was; once the call has ended
+	Disposition *disposition.Said
 }
 
 const columns = `id, node, trunk, agent, from_number, from_name, to_number, flow, flow_version,
-	started_at, answered_at, connected_at, ended_at, answered_by, outcome, cause, talk_ms, legs`
+	started_at, answered_at, connected_at, ended_at, answered_by, outcome, cause, talk_ms, legs, disposition`
 
 // stored is a Row as it comes from the table.
 type stored struct {

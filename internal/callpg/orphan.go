@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/callyard/callyard/crm"
+	"github.com/callyard/callyard/disposition"
 	"github.com/callyard/callyard/internal/call"
 	"github.com/callyard/callyard/internal/pg"
 )
@@ -22,6 +23,7 @@ type orphan struct {
 	AnsweredBy  string
 	Outcome     string
 	ParkedMS    int64 `db:"parked_ms"`
+	Disposition *disposition.Said
 }
 
 // CloseOrphans ends the calls that a node left open when it died: its sockets
@@ -35,7 +37,7 @@ func (b *Book) CloseOrphans(ctx context.Context, node call.NodeID, at time.Time)
 			update calls set ended_at = greatest($2, started_at), cause = $3,
 			  outcome = case when connected_at is null then $4 else $5 end
 			where node = $1 and ended_at is null
-			returning id, trunk, from_number, to_number, started_at, connected_at, ended_at, answered_by, outcome,
+			returning id, trunk, from_number, to_number, started_at, connected_at, ended_at, answered_by, outcome, disposition,
 			  (select coalesce(sum(age_ms), 0) from call_events e where e.call_id = calls.id and e.type = any($6))::bigint as parked_ms`,
 			node, at, call.Failed, OutcomeAbandoned, OutcomeAnswered,
 			[]string{string(call.ParkRetrieved), string(call.ParkAbandoned), string(call.ParkExpired), string(call.ParkMoved), string(call.ParkFailed)})
@@ -80,9 +82,13 @@ func (o orphan) fact() call.Event {
 // activity is what is still known of the call. How long the two talked is not:
 // nobody saw the end.
 func (o orphan) activity() crm.Activity {
-	return crm.Activity{
+	a := crm.Activity{
 		Key: string(o.ID), Direction: "inbound", From: o.FromNumber, To: o.ToNumber, StartedAt: o.StartedAt, ConnectedAt: o.ConnectedAt,
 		EndedAt: o.EndedAt, Parked: time.Duration(o.ParkedMS) * time.Millisecond, Outcome: o.Outcome, Agent: o.AnsweredBy,
 		Notes: "cut off when the hub stopped unexpectedly",
 	}
+	if o.Disposition != nil {
+		a.Dispose(Logged(*o.Disposition))
+	}
+	return a
 }

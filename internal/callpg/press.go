@@ -11,6 +11,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/callyard/callyard/disposition"
 	"github.com/callyard/callyard/internal/call"
 	"github.com/callyard/callyard/internal/callctl"
 )
@@ -34,7 +35,8 @@ type line struct {
 	end     *callctl.Closing
 	run     []byte // of end, as JSON
 	facts   []call.Event
-	stale   bool // the call has ended before: nothing of it is written again
+	said    *disposition.Said // read when it ends
+	stale   bool              // the call has ended before: nothing of it is written again
 	err     error
 	written chan struct{} // closed with err set
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/callyard/callyard/crm"
+	"github.com/callyard/callyard/disposition"
 	"github.com/callyard/callyard/internal/call"
 	"github.com/callyard/callyard/internal/pg"
 )
@@ -22,8 +23,8 @@ const (
 		    answered_at = coalesce($5, answered_at), connected_at = coalesce($6, connected_at),
 		    answered_by = coalesce(nullif($7, ''), answered_by), talk_ms = $8, run = $9, legs = $10
 		  where id = $1 and ended_at is null
-		  returning id)
-		select exists (select 1 from ended), exists (select 1 from calls where id = $1)`
+		  returning disposition)
+		select exists (select 1 from ended), exists (select 1 from calls where id = $1), (select disposition from ended)`
 )
 
 // sheet writes lines in one transaction, however many there are: of one round
@@ -41,7 +42,7 @@ func (b *Book) sheet(ctx context.Context, lines []*line) error {
 			}
 			facts = append(facts, l.facts...)
 			if l.end != nil && l.end.Activity != nil {
-				acts = append(acts, *l.end.Activity)
+				acts = append(acts, l.activity())
 			}
 		}
 		tx.Note(facts...)
@@ -84,7 +85,7 @@ func (l *line) read(res pgx.BatchResults) error {
 		return nil
 	}
 	var now, there bool
-	if err := res.QueryRow().Scan(&now, &there); err != nil {
+	if err := res.QueryRow().Scan(&now, &there, &l.said); err != nil {
 		return err
 	}
 	l.stale = !now
@@ -92,4 +93,18 @@ func (l *line) read(res pgx.BatchResults) error {
 		l.err = ErrNoCall
 	}
 	return nil
+}
+
+// activity is that of a call that ends, with what was said of it meanwhile.
+func (l *line) activity() crm.Activity {
+	a := *l.end.Activity
+	if l.said != nil {
+		a.Dispose(Logged(*l.said))
+	}
+	return a
+}
+
+// Logged is what was said of a call as the CRM is told.
+func Logged(s disposition.Said) (crm.Disposition, string) {
+	return crm.Disposition{Code: s.Code, Label: s.Label, Category: string(s.Category), By: s.By.User, At: s.At}, s.Note
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/callyard/callyard/analytics"
 	"github.com/callyard/callyard/crm"
+	"github.com/callyard/callyard/disposition"
 	"github.com/callyard/callyard/internal/call"
 	"github.com/callyard/callyard/internal/callctl"
 	"github.com/callyard/callyard/internal/callpg"
@@ -59,6 +60,7 @@ type (
 		SaveAgent(ctx context.Context, a queues.Agent) error
 		DeleteAgent(ctx context.Context, name string) error
 		SetStatus(ctx context.Context, agent string, s queues.Status, reason string, now time.Time) error
+		EndWrapUp(ctx context.Context, agent string, since, now time.Time) error
 		Devices(ctx context.Context, agent string, now time.Time) ([]queues.Device, error)
 	}
 	// Routes is the telephone numbers and trunks.
@@ -92,6 +94,12 @@ type (
 		Calls(ctx context.Context, f callpg.Filter) (list []callpg.Row, next string, err error)
 		Timeline(ctx context.Context, id call.ID) ([]call.Event, error)
 	}
+	// Dispositions is what came of calls.
+	Dispositions interface {
+		Codes(ctx context.Context) (disposition.List, error)
+		SaveCodes(ctx context.Context, l disposition.List) error
+		Say(ctx context.Context, id call.ID, s disposition.Said) (disposition.Said, error)
+	}
 	// Jobs is the work that was given up.
 	Jobs interface {
 		Discarded(ctx context.Context, limit int) ([]jobs.Failed, error)
@@ -120,10 +128,12 @@ type Deps struct {
 	Contacts Contacts
 	Outbox   Outbox
 	Calls    Calls
-	Jobs     Jobs
-	Keys     Keys
-	Prompts  Prompts
-	Feed     *Feed
+
+	Dispositions Dispositions
+	Jobs         Jobs
+	Keys         Keys
+	Prompts      Prompts
+	Feed         *Feed
 	// Voicemail is messages and greetings.
 	Voicemail Voicemail
 	// Recordings is the folder of recorded conversations.
@@ -210,7 +220,7 @@ func build(d Deps) (*api, http.Handler) {
 	a.huma = humagin.New(r, cfg)
 	a.huma.UseMiddleware(a.authenticate, a.once)
 	for _, resource := range []func(){
-		a.flows, a.nodeTypes, a.lots, a.parkedCalls, a.queues, a.agents, a.numbers, a.trunks, a.trunkStatuses, a.contacts, a.calls, a.voicemail,
+		a.flows, a.nodeTypes, a.lots, a.parkedCalls, a.queues, a.agents, a.numbers, a.trunks, a.trunkStatuses, a.contacts, a.calls, a.dispositions, a.voicemail,
 		a.prompts, a.recordings, a.deliveries, a.reports, a.discarded, a.keys, a.setup, a.events,
 	} {
 		resource()

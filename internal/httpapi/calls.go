@@ -29,6 +29,8 @@ type Call struct {
 	Cause       call.Cause  `json:"cause"`
 	Talked      int64       `json:"talked_ms"`
 	Legs        []Leg       `json:"legs" doc:"How the audio was; once the call has ended"`
+
+	Disposition *Disposition `json:"disposition" doc:"What came of it, the newest word; null: nobody has said"`
 }
 
 // Leg is one party's audio in an ended call.
@@ -126,7 +128,7 @@ func callOf(r callpg.Row) Call {
 		ID: r.ID, Node: r.Node, Trunk: r.Trunk, Agent: r.Agent, From: r.FromNumber, Name: r.FromName, To: r.ToNumber,
 		Flow: r.Flow, Version: r.FlowVersion, StartedAt: r.StartedAt, AnsweredAt: r.AnsweredAt, ConnectedAt: r.ConnectedAt,
 		EndedAt: r.EndedAt, AnsweredBy: r.AnsweredBy, Outcome: r.Outcome, Cause: r.Cause, Talked: r.Talked.Milliseconds(),
-		Legs: legs,
+		Legs: legs, Disposition: dispositionOf(r.Disposition),
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"github.com/callyard/callyard/crm"
+	"github.com/callyard/callyard/disposition"
 	"github.com/callyard/callyard/internal/callctl"
 	"github.com/callyard/callyard/internal/callpg"
 	"github.com/callyard/callyard/internal/keypg"
@@ -43,6 +44,11 @@ func (a *api) problem(_ context.Context, err error) *Problem {
 	if e, ok := errors.AsType[*crm.UnknownDeliveryError](err); ok {
 		return &Problem{Status: http.StatusNotFound, Code: "crm_delivery_not_found", Detail: e.Error()}
 	}
+	if e, ok := errors.AsType[*disposition.UnknownCodeError](err); ok {
+		p := wrong("body.code", "%s", e)
+		p.Code = "disposition_unknown"
+		return p
+	}
 	if e, ok := errors.AsType[*routing.ParseError](err); ok {
 		return faulty(e.Findings)
 	}
@@ -70,7 +76,7 @@ func (a *api) problem(_ context.Context, err error) *Problem {
 		return conflict("call_not_talking")
 	case errors.Is(err, callctl.ErrNoCall):
 		return &Problem{Status: http.StatusNotFound, Code: "call_not_live", Detail: callctl.ErrNoCall.Error()}
-	case errors.Is(err, callpg.ErrNoCall):
+	case errors.Is(err, callpg.ErrNoCall), errors.Is(err, disposition.ErrNoCall):
 		return &Problem{Status: http.StatusNotFound, Code: "call_not_found", Detail: callpg.ErrNoCall.Error()}
 	case errors.Is(err, callpg.ErrCursor):
 		return wrong("query.cursor", "not a cursor of this list")

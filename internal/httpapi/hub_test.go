@@ -17,6 +17,7 @@ import (
 	"github.com/callyard/callyard/analytics"
 	"github.com/callyard/callyard/analytics/analyticspg"
 	"github.com/callyard/callyard/crm/crmpg"
+	"github.com/callyard/callyard/disposition/dispositionpg"
 	"github.com/callyard/callyard/internal/call"
 	"github.com/callyard/callyard/internal/callctl"
 	"github.com/callyard/callyard/internal/callpg"
@@ -138,11 +139,12 @@ func newHub(t *testing.T) *hub {
 	contacts, outbox := crmpg.NewContacts(h.db), crmpg.NewOutbox(h.db)
 	log := slog.New(slog.NewTextHandler(h, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	h.feed = httpapi.NewFeed(h.book, log)
-	stores := setup.Stores{Lots: h.lots, Agents: h.agents, Routes: h.routes, Contacts: contacts, Realm: "test"}
+	said := dispositionpg.New(h.db, nil)
+	stores := setup.Stores{Lots: h.lots, Agents: h.agents, Routes: h.routes, Contacts: contacts, Realm: "test", Dispositions: said}
 	ledger := analyticspg.New(h.db)
 	deps := httpapi.Deps{
 		Live: h.live, Lots: h.lots, Agents: h.agents, Routes: h.routes, Flows: h.routes, Contacts: contacts, Outbox: outbox,
-		Calls: h.book, Jobs: jobs.New(h.db, node, log), Keys: h.keys, Feed: h.feed,
+		Calls: h.book, Dispositions: said, Jobs: jobs.New(h.db, node, log), Keys: h.keys, Feed: h.feed,
 		Report: func(ctx context.Context, w analytics.Window, o analytics.Options) (analytics.Report, error) {
 			return analytics.Summarize(ledger.Events(ctx, w), w, o)
 		},

@@ -27,7 +27,7 @@ func (a *api) setup() {
 	route(a, op{
 		method: "POST", path: "/v1/apply", scope: "admin", id: "apply", summary: "Bring the configuration in line with a set-up file; again changes nothing",
 		takes: map[string]*huma.Schema{
-			"application/json": {Type: huma.TypeObject, Description: "trunks, agents, lots, queues, contacts, flows, numbers", AdditionalProperties: true},
+			"application/json": {Type: huma.TypeObject, Description: "trunks, agents, lots, queues, contacts, dispositions, flows, numbers", AdditionalProperties: true},
 			"application/yaml": {Type: huma.TypeObject, Description: "The same", AdditionalProperties: true},
 		},
 	}, func(ctx context.Context, in *struct {

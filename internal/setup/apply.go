@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/callyard/callyard/crm"
+	"github.com/callyard/callyard/disposition"
 	"github.com/callyard/callyard/internal/sim"
 	"github.com/callyard/callyard/parking"
 	"github.com/callyard/callyard/queues"
@@ -17,7 +18,7 @@ import (
 	"github.com/callyard/callyard/routing/routingpg"
 )
 
-// Lots, Agents, Routes and Contacts are what a set-up is written to.
+// Lots, Agents, Routes, Contacts and Dispositions are what a set-up is written to.
 type (
 	Lots interface {
 		Lots(ctx context.Context) ([]parking.Lot, error)
@@ -39,6 +40,10 @@ type (
 		// what is live already; fresh tells which.
 		PutFlow(ctx context.Context, doc []byte, message string, now time.Time, check func(*routing.Flow) routing.Findings) (f *routing.Flow, fresh bool, err error)
 	}
+	Dispositions interface {
+		Codes(ctx context.Context) (disposition.List, error)
+		SaveCodes(ctx context.Context, l disposition.List) error
+	}
 	Contacts interface {
 		SaveByPhone(ctx context.Context, c crm.Contact, now time.Time) (changed, created bool, err error)
 	}
@@ -52,6 +57,8 @@ type Stores struct {
 	Contacts Contacts
 	Realm    string // SIP passwords are digested with it
 	Prompt   func(name string) bool
+
+	Dispositions Dispositions
 }
 
 // Change is one thing that was brought in line.
@@ -76,7 +83,7 @@ func Apply(ctx context.Context, s Stores, d Document, now time.Time) ([]Change, 
 		return nil, err
 	}
 	a := applier{s: s, now: now}
-	for _, step := range []func(context.Context, Document) error{a.trunks, a.agents, a.lots, a.queues, a.contacts, a.flows, a.numbers} {
+	for _, step := range []func(context.Context, Document) error{a.trunks, a.agents, a.lots, a.queues, a.contacts, a.dispositions, a.flows, a.numbers} {
 		if err := step(ctx, d); err != nil {
 			return a.changes, err
 		}
@@ -114,6 +121,7 @@ func (d Document) Check() error {
 			errs = append(errs, fmt.Errorf("numbers[%d]: needs a number and a flow", i))
 		}
 	}
+	errs = append(errs, d.Dispositions.Validate())
 	for i, f := range d.Flows {
 		if _, err := routing.Parse(f); err != nil {
 			errs = append(errs, flowFaults(i, err))
@@ -279,6 +287,25 @@ func (a *applier) contacts(ctx context.Context, d Document) error {
 	return nil
 }
 
+func (a *applier) dispositions(ctx context.Context, d Document) error {
+	if len(d.Dispositions) == 0 {
+		return nil
+	}
+	have, err := a.s.Dispositions.Codes(ctx)
+	if err != nil {
+		return err
+	}
+	want := d.Dispositions.WithDefaults()
+	same := equal(have, want)
+	if !same {
+		if err := a.s.Dispositions.SaveCodes(ctx, want); err != nil {
+			return err
+		}
+	}
+	a.did("dispositions", "all", true, same)
+	return nil
+}
+
 func (a *applier) flows(ctx context.Context, d Document) error {
 	if len(d.Flows) == 0 {
 		return nil
@@ -312,7 +339,14 @@ func KnownTo(ctx context.Context, s Stores, docs ...Document) (routing.Known, er
 	if err != nil {
 		return routing.Known{}, err
 	}
+	codes, err := s.Dispositions.Codes(ctx)
+	if err != nil {
+		return routing.Known{}, err
+	}
 	for _, d := range docs {
+		if len(d.Dispositions) > 0 {
+			codes = d.Dispositions
+		}
 		lots, qs = append(lots, d.Lots...), append(qs, d.Queues...)
 		for _, a := range d.Agents {
 			agents = append(agents, queues.Agent{Name: a.Name, Teams: a.Teams})
@@ -333,5 +367,11 @@ func KnownTo(ctx context.Context, s Stores, docs ...Document) (routing.Known, er
 		}
 	}
 	has := func(kind string) func(string) bool { return func(n string) bool { return names[kind+":"+n] } }
-	return routing.Known{Lot: has("lot"), Queue: has("queue"), Agent: has("agent"), Team: has("team"), Prompt: s.Prompt}, nil
+	for _, c := range codes {
+		names["disposition:"+c.Code] = true
+	}
+	return routing.Known{
+		Lot: has("lot"), Queue: has("queue"), Agent: has("agent"), Team: has("team"), Prompt: s.Prompt,
+		Disposition: has("disposition"),
+	}, nil
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/callyard/callyard/crm/crmpg"
+	"github.com/callyard/callyard/disposition/dispositionpg"
 	"github.com/callyard/callyard/internal/pgtest"
 	"github.com/callyard/callyard/internal/setup"
 	"github.com/callyard/callyard/parking"
@@ -26,6 +27,7 @@ flows:
   - {schema: callflow/v1, name: in, entry: park, handlers: {hangup: bye, error: bye}, nodes: {
       park: {type: park, cfg: {lot: sales}, on: {default: bye}}, bye: {type: hangup}}}
 numbers: [{number: "+12025550100", flow: in}]
+dispositions: [{code: sold, label: Sold, category: positive}, {code: lost}]
 `
 
 func stores(t *testing.T) setup.Stores {
@@ -33,7 +35,7 @@ func stores(t *testing.T) setup.Stores {
 	db := pgtest.New(t)
 	return setup.Stores{
 		Lots: parkingpg.New(db), Agents: queuespg.New(db), Routes: routingpg.New(db), Contacts: crmpg.NewContacts(db), Realm: "callyard",
-		Prompt: func(string) bool { return true },
+		Prompt: func(string) bool { return true }, Dispositions: dispositionpg.New(db, nil),
 	}
 }
 
@@ -55,7 +57,7 @@ func TestApply(t *testing.T) {
 	t.Parallel()
 	s := stores(t)
 	got, err := apply(t, s, whole)
-	if err != nil || len(got) != 7 || slices.ContainsFunc(got, func(c string) bool { return !strings.HasSuffix(c, " created") }) {
+	if err != nil || len(got) != 8 || slices.ContainsFunc(got, func(c string) bool { return !strings.HasSuffix(c, " created") && c != "dispositions changed" }) {
 		t.Fatal(got, err)
 	}
 	t.Run("again changes nothing", func(t *testing.T) {
@@ -101,6 +103,8 @@ func TestApplyChecksReferencesFirst(t *testing.T) {
 		{"a slot that is taken", `lots: [{name: new, first: 703, last: 709}]`, `slots 703 to 709 overlap those of lot "sales"`},
 		{"an agent's code that is a slot", `agents: [{name: bob, password: one, extension: "702"}]`, `extension 702 is a slot of lot "sales"`},
 		{"an extension of two", `agents: [{name: bob, password: one, extension: "201"}]`, `extension 201 is that of agent "ann"`},
+		{"a disposition that is none of the list", `{dispositions: [{code: won}], flows: [{schema: callflow/v1, name: x, entry: d, handlers: {hangup: b}, nodes: {d: {type: disposition, cfg: {default_code: sold}, on: {default: b}}, b: {type: hangup}}}]}`, `there is no disposition "sold"`},
+		{"a code twice", `dispositions: [{code: won}, {code: won}]`, `dispositions[1].code: "won" is there twice`},
 		{"a policy for SRTP that is none", `agents: [{name: bob, password: one, srtp: always}]`, `agents[0].srtp: "always" is none of off`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/callyard/callyard/crm"
+	"github.com/callyard/callyard/disposition"
 	"github.com/callyard/callyard/parking"
 	"github.com/callyard/callyard/queues"
 	"github.com/callyard/callyard/routing"
@@ -27,6 +28,8 @@ type Document struct {
 	Contacts []crm.Contact     `json:"contacts"`
 	Flows    []json.RawMessage `json:"flows"` // documents of callflow/v1; published when they changed
 	Numbers  []routing.Number  `json:"numbers"`
+
+	Dispositions disposition.List `json:"dispositions"` // if there are any, they are all
 }
 
 // Agent is an agent as a set-up file has it.

@@ -156,10 +156,9 @@ func (m *imagination) foretold(node, typ string, _ routing.Command) (routing.For
 // usual is what nodes come to that ask something of the world outside, when
 // nothing is said about them.
 var usual = map[string]routing.Foretold{
-	"http":        {Outcome: "error"}, // no service is asked: a flow must go on without it
-	"transfer":    {Outcome: "ok"},
-	"disposition": {Outcome: "timed_out"},
-	"callback":    {Outcome: "scheduled"},
+	"http":     {Outcome: "error"}, // no service is asked: a flow must go on without it
+	"transfer": {Outcome: "ok"},
+	"callback": {Outcome: "scheduled"},
 }
 
 func (m *imagination) talks(string) time.Duration { return seconds(m.given.TalkS) }

@@ -24,6 +24,8 @@ func (c *stage) happen(im *imagination, e routing.ImaginedEvent) {
 	switch {
 	case e.Hangup:
 		c.hangUp()
+	case e.Disposition != "":
+		c.disposed(e.Disposition)
 	case e.Outcome != "":
 		if c.wait.forces && c.talk == nil {
 			c.comesTo(e.Outcome)

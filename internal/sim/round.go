@@ -383,7 +383,7 @@ func (c *stage) freed() {
 	if t == nil {
 		return
 	}
-	c.talk = nil
+	c.talk, c.talked = nil, t.agent
 	if c.known[t.agent] {
 		c.fail(c.lines.Free(c.ctx, t.agent, imaginedID, t.wrapUp, c.clock.now))
 		c.woken()

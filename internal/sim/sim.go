@@ -101,12 +101,17 @@ var errCRM = errors.New("the CRM does not answer")
 // PathOf are the nodes of a run in order, without those of the hang-up handler.
 func PathOf(run routing.Run) []string {
 	path := []string{}
+	hungUpAt := ""
 	for _, d := range run.Path {
+		if hungUpAt != "" && d.Node != hungUpAt {
+			continue // of the handler
+		}
 		if len(path) == 0 || path[len(path)-1] != d.Node {
 			path = append(path, d.Node)
 		}
+		hungUpAt = ""
 		if d.Outcome == routing.HangupOutcome {
-			break
+			hungUpAt = d.Node // a disposition goes on from there
 		}
 	}
 	return path

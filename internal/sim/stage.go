@@ -36,6 +36,8 @@ type stage struct {
 	record map[string]any // of the CRM, as last read
 	up     bool           // the caller has been answered
 	talk   *talk
+	talked string // who talked last
+	gone   bool   // the caller
 	stay   *stay
 	line   *line
 	rounds []*round
@@ -58,6 +60,7 @@ type wait struct {
 	gather *gather
 	exits  map[string]string
 	forces bool // whatever is said to happen fits
+	asked  bool // what came of the call; it outlives the caller
 }
 
 // talk is a conversation with the caller.
@@ -141,6 +144,9 @@ func (c *stage) counted(node, outcome string) {
 }
 
 func outcomeOf(typ, outcome, before string) string {
+	if typ == "disposition" { // the conversation is over by then
+		return before
+	}
 	if outcome == routing.HangupOutcome {
 		return outcome
 	}
@@ -162,10 +168,7 @@ func (c *stage) clearWait() {
 // walked tells of the decisions of a walk and carries out its commands.
 func (c *stage) walked(run routing.Run, cmds []routing.Command) {
 	c.clearWait()
-	for _, d := range run.Path[min(len(c.run.Path), len(run.Path)):] {
-		c.decided(d)
-	}
-	c.run = run
+	c.told(run)
 	for i, cmd := range cmds {
 		if i == len(cmds)-1 && run.At != "" {
 			c.carryOut(cmd)
@@ -173,6 +176,14 @@ func (c *stage) walked(run routing.Run, cmds []routing.Command) {
 			c.aside(cmd)
 		}
 	}
+}
+
+// told tells of the decisions of a walk.
+func (c *stage) told(run routing.Run) {
+	for _, d := range run.Path[min(len(c.run.Path), len(run.Path)):] {
+		c.decided(d)
+	}
+	c.run = run
 }
 
 func (c *stage) decided(d routing.Decision) {
@@ -193,11 +204,16 @@ func (c *stage) aside(cmd routing.Command) {
 		c.tell("notified", cmd.To, "%s is sent by %s", cmd.Template, cmd.Channel)
 	case routing.Hangup:
 		c.tell("hung_up", "", "the flow ends the call: %s", cmd.Cause)
-		c.endedBy = ByFlow
-		c.hear("", "")
+		c.hungUpOn()
 	default:
 		c.tell("asked", "", "%s", commandName(cmd))
 	}
+}
+
+// hungUpOn: the flow ends the call.
+func (c *stage) hungUpOn() {
+	c.gone, c.endedBy = true, ByFlow
+	c.hear("", "")
 }
 
 // carryOut does what the flow waits for.
@@ -247,6 +263,8 @@ func (c *stage) carryOut(cmd routing.Command) {
 		}
 		c.tell("recording", "", "recording: %s", cmd.Do)
 		c.await(c.world.says(cmd.Prompt, cmd.Say), "done", nil)
+	case routing.Disposition:
+		c.askRep(cmd)
 	default:
 		c.stop(fmt.Sprintf("nothing is known of what %s (%s) comes to: say so under nodes", node, typ))
 	}
@@ -281,28 +299,38 @@ func (c *stage) answer() {
 
 // hangUp is the caller's.
 func (c *stage) hangUp() {
-	if c.over() {
+	if c.over() || c.gone {
 		return
 	}
-	c.endedBy = ByCaller
+	c.gone, c.endedBy = true, ByCaller
 	with := ""
 	if c.talk != nil {
 		with = ", in conversation with " + c.talk.agent
 	}
 	c.tell("hung_up", "", "the caller hangs up%s", with)
 	c.hear("", "")
-	talked := c.wait.talked
+	ends := ""
+	if c.talk != nil {
+		ends = c.wait.talked
+	}
 	c.leaveAll("abandoned", parking.Abandoned)
 	node := c.run.At
 	if c.talk != nil {
-		c.counted(node, talked)
+		c.counted(node, ends)
 		c.freed()
 	} else {
 		c.counted(node, routing.HangupOutcome)
 	}
-	run, cmds, err := routing.Resume(c.flow, c.run, routing.Event{Node: node, Outcome: routing.HangupOutcome, At: c.clock.now})
+	run, cmds, err := routing.Resume(c.flow, c.run, routing.Event{Node: node, Outcome: routing.HangupOutcome, At: c.clock.now, Talked: ends})
 	if err != nil {
 		c.fail(err)
+		return
+	}
+	if c.wait.asked { // the rep goes on being asked
+		c.told(run)
+		for _, cmd := range cmds {
+			c.aside(cmd)
+		}
 		return
 	}
 	c.walked(run, cmds)
