@@ -1,6 +1,9 @@
 package routing
 
-import "time"
+import (
+	"encoding/json"
+	"time"
+)
 
 // Command asks whoever runs the call to do something. Commands that wait are
 // answered by an Event with the same node; the others by nothing. A closed set.
@@ -42,6 +45,18 @@ type (
 		Deadline time.Duration
 		Cache    time.Duration
 		OnMany   string
+	}
+	// HTTP asks another system. Waits for "ok", "error", "timeout", with Vars["http"]:
+	// status, took_ms, why in words, and, where Wanted, the answer (see ReadAnswer).
+	HTTP struct {
+		Node     string
+		Method   string
+		URL      string // "" if it could not be made of what is known: an error
+		Headers  map[string]string
+		Body     json.RawMessage // nil: none
+		Deadline time.Duration
+		Signed   bool
+		Wanted   bool
 	}
 	// Dial rings people. Waits for "answered" (after the conversation, if the
 	// caller is still there), "no_answer", "busy", "unavailable", "rejected", "failed".
@@ -131,6 +146,7 @@ func (Answer) command()      {}
 func (Play) command()        {}
 func (Gather) command()      {}
 func (Lookup) command()      {}
+func (HTTP) command()        {}
 func (Dial) command()        {}
 func (Queue) command()       {}
 func (Park) command()        {}

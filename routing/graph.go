@@ -72,7 +72,7 @@ func (f *Flow) reach(from string, seen map[string]bool, pass func(*node) bool) {
 // rests: time passes in this node, or somebody is asked. Answering and looking
 // up can be over at once.
 func (n *node) rests() bool {
-	return n.kind != nil && n.kind.Waits && n.kind.Type != "answer" && n.kind.Type != "crm_lookup"
+	return n.kind != nil && n.kind.Waits && !slices.Contains([]string{"answer", "crm_lookup", "http"}, n.kind.Type)
 }
 
 // cycles finds circles of nodes in which a call would turn without end. Each is

@@ -184,7 +184,7 @@ func TestWarnings(t *testing.T) {
 
 func TestEveryFaultAtOnce(t *testing.T) {
 	doc := with(`"a": {"type": "dial", "cfg": {"targets": ["owner"], "ring": 3}, "on": {"answered": "x"}}`,
-		`"b": {"type": "queue", "cfg": {"queue": "support"}, "on": {"default": "bye"}}`, `"c": {"type": "http", "on": {"default": "bye"}}`)
+		`"b": {"type": "queue", "cfg": {"queue": "support"}, "on": {"default": "bye"}}`, `"c": {"type": "transfer", "on": {"default": "bye"}}`)
 	var got []string
 	for _, f := range faultsOf(t, doc).Errors() {
 		got = append(got, f.Location)
@@ -197,7 +197,7 @@ func TestEveryFaultAtOnce(t *testing.T) {
 
 func TestNodeTypes(t *testing.T) {
 	types := routing.NodeTypes()
-	if len(types) != 18 || types[0].Type != "answer" {
+	if len(types) != 19 || types[0].Type != "answer" {
 		t.Errorf("%d types, the first %s", len(types), types[0].Type)
 	}
 	b, err := json.Marshal(types)

@@ -45,6 +45,7 @@ var kinds = map[string]kind{
 	"switch":      switchType(),
 	"hours":       hoursType(),
 	"crm_lookup":  lookupType(),
+	"http":        httpType(),
 	"dial":        dialType(),
 	"queue":       queueType(),
 	"park":        parkType(),
@@ -57,7 +58,7 @@ var kinds = map[string]kind{
 }
 
 // later are types of the language that this version does not have.
-var later = map[string]bool{"split": true, "http": true, "subflow": true, "transfer": true}
+var later = map[string]bool{"split": true, "subflow": true, "transfer": true}
 
 // What a node does is one of passing and waiting, or *hangup.
 type (

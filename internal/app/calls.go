@@ -96,10 +96,14 @@ func (a *App) startCalls(ctx context.Context) error {
 		Log: a.log.With("part", "sip"), InvitesPerS: a.cfg.SIP.CallsPerS,
 		SRTP: a.cfg.SIP.SRTP, Fingerprint: sdp.Fingerprint(a.Media.Fingerprint()),
 	})
+	ask, err := a.askOutside()
+	if err != nil {
+		return err
+	}
 	a.mailroom = a.newMailroom()
 	hub = callctl.New(callctl.Config{
 		Node: call.NodeID(a.cfg.Node), Plan: a.plan.Plan, Book: a.Book, Parking: a.Lots, Lines: a.Agents,
-		Directory: a.dir, Dialer: a.SIP, Notify: a.notify, Speak: a.sounds.say, Recordings: filepath.Join(a.cfg.DataDir, "recordings"), Voicemail: a.mailroom.dir, Mail: a.Mail, Messages: a.mailroom, Greeting: a.mailroom.greets,
+		Directory: a.dir, Dialer: a.SIP, Notify: a.notify, Ask: ask, Speak: a.sounds.say, Recordings: filepath.Join(a.cfg.DataDir, "recordings"), Voicemail: a.mailroom.dir, Mail: a.Mail, Messages: a.mailroom, Greeting: a.mailroom.greets,
 		WrapUp: a.cfg.WrapUp(), Dispositions: a.Said, Flow: a.flowVersion,
 		Log: a.log.With("part", "calls"),
 	})

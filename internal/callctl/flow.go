@@ -102,6 +102,8 @@ func (c *Call) carryOut(cmd routing.Command) {
 		up(func() { c.gather(cmd) })
 	case routing.Lookup:
 		c.lookup(cmd)
+	case routing.HTTP:
+		c.request(cmd)
 	case routing.Dial:
 		c.dial(cmd)
 	case routing.Queue:

@@ -24,6 +24,9 @@ type Config struct {
 	// Dispositions and Flow, which reads a version of a flow, let a flow ask what came of a call; nil: nobody is asked.
 	Dispositions Dispositions
 	Flow         func(ctx context.Context, name string, version int) (*routing.Flow, error)
+	// Ask makes the request of a flow's http node, until ctx ends; id is the
+	// request's own. nil: such nodes come to "error".
+	Ask func(ctx context.Context, id string, q routing.HTTP) (status int, answer []byte, err error)
 	// Speak has a text spoken and returns the name of the sound; nil: texts are passed over.
 	Speak      func(ctx context.Context, text, lang string) (prompt string, err error)
 	Recordings string                  // folder for recorded conversations; "" records none

@@ -44,6 +44,7 @@ type rig struct {
 	crm     map[call.Number]crm.Record
 	crmBomb bool
 	crmAway error
+	ask     func(ctx context.Context, id string, q routing.HTTP) (int, []byte, error) // set before the first call
 	numbers map[call.Number]string
 	flows   map[string]*routing.Flow
 	jobs    []job.Job
@@ -119,7 +120,7 @@ func newRig(t *testing.T) *rig {
 			defer r.mu.Unlock()
 			return r.flows["main"], nil
 		},
-		Voicemail: t.TempDir(), Recordings: r.tapes, WrapUp: 10 * time.Second, Messages: r.mail, Log: slog.New(&errorLog{r: r}),
+		Voicemail: t.TempDir(), Recordings: r.tapes, WrapUp: 10 * time.Second, Messages: r.mail, Ask: r.asks, Log: slog.New(&errorLog{r: r}),
 	})
 	r.lot(parking.Lot{Name: "sales", Extension: "700", First: 701, Last: 703, Music: "hold"})
 	for _, a := range []string{"ann", "bea", "carl"} {
@@ -210,6 +211,11 @@ func (r *rig) plan() *callctl.Plan {
 	maps.Copy(p.Numbers, r.numbers)
 	maps.Copy(p.Flows, r.flows)
 	return p
+}
+
+// asks is the world outside.
+func (r *rig) asks(ctx context.Context, id string, q routing.HTTP) (int, []byte, error) {
+	return r.ask(ctx, id, q)
 }
 
 // Find implements Directory.

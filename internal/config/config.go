@@ -32,6 +32,7 @@ type Config struct {
 	HTTP    HTTP    `koanf:"http"`
 	Log     Log     `koanf:"log"`
 	Webhook Webhook `koanf:"webhook"`
+	HTTPOut HTTPOut `koanf:"http_out"`
 	TTS     TTS     `koanf:"tts"`
 
 	Region  string `koanf:"region"`    // where a number without a country code is from: "ES", "US"
@@ -124,6 +125,33 @@ type Webhook struct {
 	Secret string `koanf:"secret"` // "whsec_…"
 }
 
+// HTTPOut is what flows' http nodes may do.
+type HTTPOut struct {
+	AllowNets []string `koanf:"allow_nets"` // "10.1.2.0/24": private networks that may be reached beside all that is public
+	Secret    string   `koanf:"secret"`     // "whsec_…": signs the requests of nodes that are signed
+	OldSecret string   `koanf:"old_secret"` // signs too, while receivers change over to secret
+	PerHost   int      `koanf:"per_host"`   // requests under way to one host at a time; more come to error
+	Total     int      `koanf:"total"`      // and to all together
+}
+
+// faults are those of its keys.
+func (o HTTPOut) faults(bad func(key, format string, args ...any)) {
+	if _, err := Prefixes(o.AllowNets); err != nil {
+		bad("http_out.allow_nets", "%w", err)
+	}
+	for key, secret := range map[string]string{"http_out.secret": o.Secret, "http_out.old_secret": o.OldSecret} {
+		if secret != "" && !strings.HasPrefix(secret, "whsec_") {
+			bad(key, `must begin with "whsec_"`)
+		}
+	}
+	if o.OldSecret != "" && o.Secret == "" {
+		bad("http_out.secret", "is needed beside old_secret")
+	}
+	if o.PerHost < 1 || o.Total < o.PerHost {
+		bad("http_out.per_host, http_out.total", "%d and %d: the first is 1 at least, the second no less than it", o.PerHost, o.Total)
+	}
+}
+
 // TTS is the program that speaks: it gets a text on standard input and writes WAV
 // to standard output.
 type TTS struct {
@@ -139,6 +167,7 @@ func Default() Config {
 		RTP:     RTP{PortMin: 20000, PortMax: 29999, Codecs: []string{"PCMU", "PCMA", "G722"}},
 		HTTP:    HTTP{Listen: "127.0.0.1:8080", Ops: "127.0.0.1:9090"},
 		Log:     Log{Level: "info", Format: "text"},
+		HTTPOut: HTTPOut{PerHost: 20, Total: 100},
 		Region:  "US",
 		WrapUpS: 30,
 	}
@@ -199,7 +228,7 @@ func Load(path string, base Config) (Config, error) {
 		switch key {
 		case "sip.interfaces":
 			return "", nil // too much for a variable
-		case "sip.listen", "sip.digests", "sip.local_nets", "sip.web_origins", "rtp.codecs", "tts.command":
+		case "sip.listen", "sip.digests", "sip.local_nets", "sip.web_origins", "http_out.allow_nets", "rtp.codecs", "tts.command":
 			return key, strings.Split(v, ",")
 		}
 		return key, v
@@ -273,6 +302,7 @@ func (c Config) Validate() error {
 	if c.Webhook.URL != "" && !strings.HasPrefix(c.Webhook.Secret, "whsec_") {
 		bad("webhook.secret", `must begin with "whsec_" when webhook.url is set`)
 	}
+	c.HTTPOut.faults(bad)
 	if c.WrapUpS < 0 || c.WrapUpS > 3600 {
 		bad("wrap_up_s", "%d is not between 0 and 3600", c.WrapUpS)
 	}

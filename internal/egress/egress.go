@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"errors"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"net/netip"
@@ -19,10 +20,12 @@ type Config struct {
 	Allow   []netip.Prefix // private, loopback and link-local networks that may be reached; see Everywhere
 	Timeout time.Duration  // of a whole request, the reading of the answer included; 15 s unless set
 	PerHost int            // requests under way to one host at a time; more are ErrCrowded. 0: no bound
+	Total   int            // the same for all hosts together
 }
 
-// ErrCrowded says that the host has as many requests under way as it may have.
-var ErrCrowded = errors.New("too many requests under way to this host")
+// ErrCrowded says that the host, or the client, has as many requests under way
+// as it may have.
+var ErrCrowded = errors.New("too many requests are under way")
 
 // Everywhere allows all networks: for addresses that whoever runs the hub has
 // written into its configuration.
@@ -47,8 +50,8 @@ func New(c Config) *http.Client {
 		MaxResponseHeaderBytes: 32 << 10,
 		DisableCompression:     true, // what is bounded is what comes over the wire
 	}
-	if c.PerHost > 0 {
-		t = &bounded{next: t, per: c.PerHost, under: map[string]int{}}
+	if c.PerHost > 0 || c.Total > 0 {
+		t = &bounded{next: t, per: cmp.Or(c.PerHost, math.MaxInt), total: cmp.Or(c.Total, math.MaxInt), under: map[string]int{}}
 	}
 	return &http.Client{
 		Timeout:       cmp.Or(c.Timeout, 15*time.Second),
@@ -57,13 +60,14 @@ func New(c Config) *http.Client {
 	}
 }
 
-// bounded refuses a request to a host that has enough of them. A request is
-// under way until its answer's body is closed.
+// bounded refuses a request when there are enough of them. A request is under
+// way until its answer's body is closed.
 type bounded struct {
-	next http.RoundTripper
-	per  int
+	next       http.RoundTripper
+	per, total int
 
 	mu    sync.Mutex
+	all   int
 	under map[string]int // by host and port, those with none are not in it
 }
 
@@ -71,7 +75,7 @@ type bounded struct {
 func (b *bounded) RoundTrip(req *http.Request) (*http.Response, error) {
 	host := req.URL.Host
 	b.mu.Lock()
-	if b.under[host] >= b.per {
+	if b.under[host] >= b.per || b.all >= b.total {
 		b.mu.Unlock()
 		if req.Body != nil {
 			_ = req.Body.Close()
@@ -79,11 +83,13 @@ func (b *bounded) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, ErrCrowded
 	}
 	b.under[host]++
+	b.all++
 	b.mu.Unlock()
 
 	over := sync.OnceFunc(func() {
 		b.mu.Lock()
 		defer b.mu.Unlock()
+		b.all--
 		if b.under[host]--; b.under[host] == 0 {
 			delete(b.under, host)
 		}

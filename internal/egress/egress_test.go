@@ -97,6 +97,25 @@ func TestClient(t *testing.T) {
 		_ = open[1].Body.Close()
 	})
 
+	t.Run("all hosts together are bounded too", func(t *testing.T) {
+		one, other := httptest.NewServer(http.NotFoundHandler()), httptest.NewServer(http.NotFoundHandler())
+		defer one.Close()
+		defer other.Close()
+		c := egress.New(egress.Config{Allow: loopback, Total: 1})
+		res, err := get(t, c, one.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if second, err := get(t, c, other.URL); !errors.Is(err, egress.ErrCrowded) {
+			t.Errorf("a second: %v, %v", second, err)
+		}
+		_ = res.Body.Close()
+		if res, err = get(t, c, other.URL); err != nil {
+			t.Fatalf("after the first: %v", err)
+		}
+		_ = res.Body.Close()
+	})
+
 	t.Run("a request that fails leaves room", func(t *testing.T) {
 		srv := httptest.NewServer(http.NotFoundHandler())
 		srv.Close()
