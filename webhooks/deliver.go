@@ -127,7 +127,7 @@ func (s Service) settle(ctx context.Context, d Delivery, o Outcome, status int) 
 	if err != nil {
 		return fmt.Errorf("note what came of delivery %s: %w", d.ID, err)
 	}
-	why := ""
+	var why string
 	switch {
 	case !w.Enabled || o.State == Delivered || d.Event == TestEvent:
 		return nil

@@ -27,6 +27,7 @@ import (
 	"github.com/callyard/callyard/queues/queuespg"
 	"github.com/callyard/callyard/routing/routingpg"
 	"github.com/callyard/callyard/voicemail/voicemailpg"
+	"github.com/callyard/callyard/webhooks/webhookspg"
 )
 
 // App is a running node.
@@ -43,6 +44,7 @@ type App struct {
 	Outbox   *crmpg.Outbox
 	Mail     *voicemailpg.Store
 	Said     *dispositionpg.Store
+	Webhooks *webhookspg.Store
 	Hub      *callctl.Hub
 	SIP      *sipua.Server
 	Media    *media.Engine
@@ -82,7 +84,7 @@ func Start(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *App, er
 		}
 	}()
 	for _, part := range []func(context.Context) error{
-		a.openDatabase, a.openStores, a.startMedia, a.startSounds, a.startCalls, a.startLamps, a.startJobs, a.startHTTP, a.startChecks,
+		a.openDatabase, a.openStores, a.startMedia, a.startSounds, a.startCalls, a.startLamps, a.startJobs, a.startWebhooks, a.startHTTP, a.startChecks,
 	} {
 		if err := part(ctx); err != nil {
 			return nil, err

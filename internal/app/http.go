@@ -47,13 +47,13 @@ func (a *App) startHTTP(ctx context.Context) error {
 	ledger := analyticspg.New(a.DB)
 	api := httpapi.New(httpapi.Deps{ //nolint:contextcheck // a request has its own
 		Live: a.Hub, Lots: a.Lots, Agents: a.Agents, Routes: a.Routes, Carriers: a.SIP, Flows: a.Routes, Contacts: a.Contacts, Outbox: a.Outbox,
-		Calls: a.Book, Dispositions: a.Said, Jobs: a.Jobs, Voicemail: a.mailroom, Keys: keys, Prompts: a.sounds.store, Feed: feed,
+		Calls: a.Book, Dispositions: a.Said, Jobs: a.Jobs, Voicemail: a.mailroom, Keys: keys, Webhooks: a.Webhooks, Prompts: a.sounds.store, Feed: feed,
 		Recordings: os.DirFS(filepath.Join(a.cfg.DataDir, "recordings")),
 		Speak:      a.sounds.speaker.Say, Sounds: a.Media.Library().Names,
 		Report: func(ctx context.Context, w analytics.Window, o analytics.Options) (analytics.Report, error) {
 			return analytics.Summarize(ledger.Events(ctx, w), w, o)
 		},
-		Setup: a.Setup, Changed: a.plan.Changed,
+		Setup: a.Setup, Changed: a.plan.Changed, Alone: a.DB.Alone,
 		Known: func(ctx context.Context) (routing.Known, error) { return setup.KnownTo(ctx, a.stores()) },
 		Node:  call.NodeID(a.cfg.Node), Realm: a.cfg.SIP.Realm, Region: a.cfg.Region, Version: a.cfg.Version, Now: time.Now,
 		Log: a.log.With("part", "http"),

@@ -21,6 +21,7 @@ import (
 	"github.com/callyard/callyard/queues/queuespg"
 	"github.com/callyard/callyard/routing/routingpg"
 	"github.com/callyard/callyard/voicemail/voicemailpg"
+	"github.com/callyard/callyard/webhooks/webhookspg"
 )
 
 func (a *App) openStores(ctx context.Context) error {
@@ -46,7 +47,7 @@ func (a *App) openStores(ctx context.Context) error {
 	})
 	a.Lots, a.Agents, a.Routes = parkingpg.New(a.DB), queuespg.New(a.DB), routingpg.New(a.DB)
 	a.plan = &planner{db: a.DB, lots: a.Lots, agents: a.Agents, routes: a.Routes, log: a.log.With("part", "plan")}
-	a.Mail = voicemailpg.New(a.DB)
+	a.Mail, a.Webhooks = voicemailpg.New(a.DB), webhookspg.New(a.DB)
 	a.newLamps()
 	a.plan.loaded = append(a.plan.loaded, func(context.Context) { a.lamps.Touch() })
 	a.sounds = newSounds(promptpg.New(a.DB), a.cfg.TTS.Command, a.cfg.DataDir)

@@ -61,6 +61,9 @@ func (a *App) startJobs(ctx context.Context) error {
 		jobs.Policy{Timeout: 30 * time.Second})
 	jobs.Handle(r, func(ctx context.Context, j notice) error { return a.sendNotice(ctx, j) }, jobs.Policy{Timeout: 30 * time.Second})
 
+	if err := a.handleWebhooks(r); err != nil {
+		return err
+	}
 	if err := r.Start(ctx); err != nil {
 		return err
 	}

@@ -125,7 +125,7 @@ type Webhook struct {
 	Secret string `koanf:"secret"` // "whsec_…"
 }
 
-// HTTPOut is what flows' http nodes may do.
+// HTTPOut is what may be reached by addresses that people enter: those of http nodes, and of webhooks (allow_nets).
 type HTTPOut struct {
 	AllowNets []string `koanf:"allow_nets"` // "10.1.2.0/24": private networks that may be reached beside all that is public
 	Secret    string   `koanf:"secret"`     // "whsec_…": signs the requests of nodes that are signed

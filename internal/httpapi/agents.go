@@ -50,7 +50,7 @@ func (a *api) agents() {
 		})
 	route(a, op{method: "GET", path: "/v1/agents/{name}", scope: "read", id: "read_agent", summary: "Read an agent"},
 		func(ctx context.Context, in *Named) (*body[Agent], error) { return a.agent(ctx, in.Name) })
-	route(a, op{method: "PUT", path: "/v1/agents/{name}", scope: "write", id: "save_agent", summary: "Make an agent, or replace what is set of them"},
+	route(a, op{method: "PUT", path: "/v1/agents/{name}", scope: "write", merges: true, id: "save_agent", summary: "Make an agent, or replace what is set of them"},
 		func(ctx context.Context, in *struct {
 			Named
 			Body Agent

@@ -134,6 +134,7 @@ type Deps struct {
 	Keys         Keys
 	Prompts      Prompts
 	Feed         *Feed
+	Webhooks     Webhooks
 	// Voicemail is messages and greetings.
 	Voicemail Voicemail
 	// Recordings is the folder of recorded conversations.
@@ -143,6 +144,8 @@ type Deps struct {
 	Report func(ctx context.Context, w analytics.Window, o analytics.Options) (analytics.Report, error)
 	// Setup brings the configuration in line with a document, and makes it known.
 	Setup func(ctx context.Context, d setup.Document) ([]setup.Change, error)
+	// Alone runs do while no other node runs one of the same name.
+	Alone func(ctx context.Context, name string, do func(context.Context)) error
 	// Changed is called after every other change of the configuration.
 	Changed func(ctx context.Context) error
 	// Speak turns a text into a WAV file.
@@ -163,8 +166,10 @@ type Deps struct {
 // api is the handlers' receiver.
 type api struct {
 	Deps
-	huma huma.API
-	long map[string]int64 // by method and path: the longest body, where that is not MaxBody
+	huma  huma.API
+	long  map[string]int64    // by method and path: the longest body, where that is not MaxBody
+	set   map[string]settable // by path: what has an ETag
+	whole http.Handler        // all of the API, for requests that are part of others
 }
 
 // MaxBody is the longest request that is read, in bytes.
@@ -195,8 +200,9 @@ func OpenAPI() ([]byte, error) {
 
 func build(d Deps) (*api, http.Handler) {
 	configure()
-	a := &api{Deps: d, long: map[string]int64{}}
+	a := &api{Deps: d, long: map[string]int64{}, set: map[string]settable{}}
 	r := gin.New()
+	a.whole = r
 	r.HandleMethodNotAllowed = true
 	r.RedirectTrailingSlash = false
 	r.Use(a.identify, a.recover)
@@ -218,10 +224,11 @@ func build(d Deps) (*api, http.Handler) {
 	}
 	cfg.Transformers = []huma.Transformer{a.finish}
 	a.huma = humagin.New(r, cfg)
-	a.huma.UseMiddleware(a.authenticate, a.once)
+	a.huma.UseMiddleware(a.authenticate, a.once, a.conditional)
 	for _, resource := range []func(){
 		a.flows, a.nodeTypes, a.lots, a.parkedCalls, a.queues, a.agents, a.numbers, a.trunks, a.trunkStatuses, a.contacts, a.calls, a.dispositions, a.voicemail,
 		a.prompts, a.recordings, a.deliveries, a.reports, a.discarded, a.keys, a.setup, a.events,
+		a.webhooks, a.webhookDeliveries,
 	} {
 		resource()
 	}

@@ -72,7 +72,7 @@ func (a *api) contacts() {
 			}
 			return &created[Contact]{Location: "/v1/contacts/" + c.ID, Body: c}, nil
 		})
-	route(a, op{method: "PUT", path: "/v1/contacts/{id}", scope: "write", id: "save_contact", summary: "Replace a contact"},
+	route(a, op{method: "PUT", path: "/v1/contacts/{id}", scope: "write", merges: true, id: "save_contact", summary: "Replace a contact"},
 		func(ctx context.Context, in *struct {
 			Identified
 			Body Contact

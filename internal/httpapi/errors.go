@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 
 	"github.com/callyard/callyard/crm"
 	"github.com/callyard/callyard/disposition"
@@ -16,6 +17,7 @@ import (
 	"github.com/callyard/callyard/parking"
 	"github.com/callyard/callyard/queues"
 	"github.com/callyard/callyard/routing"
+	"github.com/callyard/callyard/webhooks"
 )
 
 // problem is the one table of what errors are answered with. What is not in it
@@ -37,6 +39,9 @@ func (a *api) problem(_ context.Context, err error) *Problem {
 		p := conflict("queue_in_use")
 		p.Detail = e.Error()
 		return p
+	}
+	if e, ok := errors.AsType[*webhooks.UnknownError](err); ok {
+		return notFound(strings.ReplaceAll(e.What, " ", "_"), e.ID)
 	}
 	if e, ok := errors.AsType[*crm.UnknownContactError](err); ok {
 		return notFound("contact", e.ID)

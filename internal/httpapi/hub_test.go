@@ -36,6 +36,7 @@ import (
 	"github.com/callyard/callyard/queues"
 	"github.com/callyard/callyard/routing"
 	"github.com/callyard/callyard/routing/routingpg"
+	"github.com/callyard/callyard/webhooks/webhookspg"
 )
 
 const node = call.NodeID("n1")
@@ -157,6 +158,8 @@ func newHub(t *testing.T) *hub {
 			h.changed++
 			return nil
 		},
+		Alone:      h.db.Alone,
+		Webhooks:   webhookspg.New(h.db),
 		Carriers:   carriers{},
 		Prompts:    promptpg.New(h.db),
 		Recordings: fstest.MapFS{"2026-03-02/call_1-1.wav": {Data: []byte("RIFF")}},

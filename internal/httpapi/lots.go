@@ -81,7 +81,7 @@ func (a *api) lots() {
 		})
 	route(a, op{method: "GET", path: "/v1/lots/{name}", scope: "read", id: "read_lot", summary: "Read a lot and what is in its slots"},
 		func(ctx context.Context, in *Named) (*body[Lot], error) { return a.lot(ctx, in.Name) })
-	route(a, op{method: "PUT", path: "/v1/lots/{name}", scope: "write", id: "save_lot", summary: "Make or replace a lot"},
+	route(a, op{method: "PUT", path: "/v1/lots/{name}", scope: "write", merges: true, id: "save_lot", summary: "Make or replace a lot"},
 		func(ctx context.Context, in *struct {
 			Named
 			Body Lot

@@ -27,7 +27,7 @@ func (a *api) numbers() {
 			n, err := a.Routes.Number(ctx, a.dialled(in.Number))
 			return &body[routing.Number]{n}, err
 		})
-	route(a, op{method: "PUT", path: "/v1/numbers/{number}", scope: "write", id: "save_number", summary: "Let a number run a flow"},
+	route(a, op{method: "PUT", path: "/v1/numbers/{number}", scope: "write", merges: true, id: "save_number", summary: "Let a number run a flow"},
 		func(ctx context.Context, in *struct {
 			Numbered
 			Body struct {

@@ -61,7 +61,7 @@ func (a *api) queues() {
 		})
 	route(a, op{method: "GET", path: "/v1/queues/{name}", scope: "read", id: "read_queue", summary: "Read a queue"},
 		func(ctx context.Context, in *Named) (*body[Queue], error) { return a.queue(ctx, in.Name) })
-	route(a, op{method: "PUT", path: "/v1/queues/{name}", scope: "write", id: "save_queue", summary: "Make or replace a queue"},
+	route(a, op{method: "PUT", path: "/v1/queues/{name}", scope: "write", merges: true, id: "save_queue", summary: "Make or replace a queue"},
 		func(ctx context.Context, in *struct {
 			Named
 			Body Queue

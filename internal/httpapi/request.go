@@ -41,6 +41,10 @@ func unwrap(ctx huma.Context) *gin.Context { return humagin.Unwrap(ctx) }
 // identify gives the request its id, bounds its body and logs it. The log names
 // the route and not the path, in which there may be telephone numbers.
 func (a *api) identify(c *gin.Context) {
+	if inside(c.Request.Context()) {
+		c.Next()
+		return
+	}
 	begun := a.Now()
 	r := &request{id: call.NewID("req", begun)}
 	c.Request = c.Request.WithContext(context.WithValue(c.Request.Context(), requestKey{}, r))

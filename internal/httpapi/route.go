@@ -27,6 +27,7 @@ type op struct {
 	also         func(*huma.Operation)   // what else is to be documented
 	takes        map[string]*huma.Schema // the media types of a RawBody
 	most         int64                   // the longest request, if it is not MaxBody
+	merges       bool                    // of a PUT: parts of what it writes can be changed by a PATCH
 }
 
 // route registers an operation. Errors of do are answered as the table of
@@ -46,6 +47,9 @@ func route[I, O any](a *api, o op, do func(context.Context, *I) (*O, error)) {
 			Description: "Chosen by the client. The same request with the same key is carried out once; for 24 hours its answer is given again.",
 		}}
 	}
+	if _, ok := a.set[o.path]; ok && o.method == http.MethodDelete {
+		d.Parameters = append(d.Parameters, ifMatch())
+	}
 	if o.also != nil {
 		o.also(&d)
 	}
@@ -59,6 +63,11 @@ func route[I, O any](a *api, o op, do func(context.Context, *I) (*O, error)) {
 		}
 		return out, nil
 	})
+	if o.merges {
+		put := a.huma.OpenAPI().Paths[o.path].Put
+		a.tagged(put)
+		a.mergeable(put)
+	}
 	if o.takes == nil {
 		return
 	}

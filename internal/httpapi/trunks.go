@@ -66,7 +66,7 @@ func (a *api) trunks() {
 		})
 	route(a, op{method: "GET", path: "/v1/trunks/{name}", scope: "read", id: "read_trunk", summary: "Read a trunk"},
 		func(ctx context.Context, in *Named) (*body[Trunk], error) { return a.trunk(ctx, in.Name) })
-	route(a, op{method: "PUT", path: "/v1/trunks/{name}", scope: "write", id: "save_trunk", summary: "Make or replace a trunk"},
+	route(a, op{method: "PUT", path: "/v1/trunks/{name}", scope: "write", merges: true, id: "save_trunk", summary: "Make or replace a trunk"},
 		func(ctx context.Context, in *struct {
 			Named
 			Body Trunk

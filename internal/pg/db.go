@@ -28,6 +28,7 @@ type DB struct {
 	log       *slog.Logger
 	jobs      *river.Client[pgx.Tx] // inserts only; workers run in internal/jobs
 	announcer *announcer
+	alone     chan struct{} // see Alone
 }
 
 // Open connects to the database and checks that it answers.
@@ -59,7 +60,7 @@ func Open(ctx context.Context, url string, log *slog.Logger) (*DB, error) {
 		pool.Close()
 		return nil, fmt.Errorf("job queue: %w", err)
 	}
-	return &DB{Pool: pool, log: log, jobs: inserter, announcer: newAnnouncer(context.WithoutCancel(ctx), pool, log)}, nil
+	return &DB{Pool: pool, log: log, jobs: inserter, announcer: newAnnouncer(context.WithoutCancel(ctx), pool, log), alone: make(chan struct{}, aloneMany)}, nil
 }
 
 // Close ends all connections.

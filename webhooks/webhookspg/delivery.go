@@ -145,7 +145,7 @@ func (s *Store) Settle(ctx context.Context, d webhooks.Delivery, o webhooks.Outc
 			update webhooks set failing_since = case when $2 then null else coalesce(failing_since, $3) end
 			where id = $1 returning `+columns, d.Webhook, well, o.Attempt.At)
 		var err error
-		w, err = one(rows, "webhook", d.Webhook)
+		w, err = one(rows, d.Webhook)
 		return err
 	})
 	return w, err

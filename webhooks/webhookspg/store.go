@@ -51,7 +51,7 @@ func moment(t time.Time) *time.Time {
 // Webhook is one of them. *webhooks.UnknownError.
 func (s *Store) Webhook(ctx context.Context, id string) (webhooks.Webhook, error) {
 	rows, _ := s.db.Pool.Query(ctx, `select `+columns+` from webhooks where id = $1`, id)
-	return one(rows, "webhook", id)
+	return one(rows, id)
 }
 
 // Webhooks is all of them, the oldest first.
@@ -64,10 +64,10 @@ func (s *Store) Webhooks(ctx context.Context) ([]webhooks.Webhook, error) {
 	return all, nil
 }
 
-func one(rows pgx.Rows, what, id string) (webhooks.Webhook, error) {
+func one(rows pgx.Rows, id string) (webhooks.Webhook, error) {
 	w, err := pgx.CollectExactlyOneRow(rows, scan)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return w, &webhooks.UnknownError{What: what, ID: id}
+		return w, &webhooks.UnknownError{What: "webhook", ID: id}
 	}
 	if err != nil {
 		return w, fmt.Errorf("webhook %s: %w", id, err)
@@ -87,7 +87,7 @@ func (s *Store) Create(ctx context.Context, w webhooks.Webhook) (webhooks.Webhoo
 			values ($1, $2, $3, $4, $5, $6, $7, $7, pg_current_snapshot()) returning `+columns,
 			w.ID, w.URL, w.Description, w.Events, w.Enabled, string(w.Secret), w.CreatedAt)
 		var err error
-		w, err = one(rows, "webhook", w.ID)
+		w, err = one(rows, w.ID)
 		return err
 	})
 	return w, err
@@ -102,7 +102,7 @@ func (s *Store) Change(ctx context.Context, id string, do func(webhooks.Webhook)
 			return err
 		}
 		rows, _ := tx.Query(ctx, `select `+columns+` from webhooks where id = $1 for update`, id)
-		before, err := one(rows, "webhook", id)
+		before, err := one(rows, id)
 		if err != nil {
 			return err
 		}
@@ -123,7 +123,7 @@ func (s *Store) Change(ctx context.Context, id string, do func(webhooks.Webhook)
 			where id = $1 returning `+columns,
 			id, w.URL, w.Description, w.Events, w.Enabled, w.Disabled, moment(w.DisabledAt), moment(w.FailingSince),
 			string(w.Secret), string(w.OldSecret), moment(w.OldUntil), w.UpdatedAt)
-		after, err = one(rows, "webhook", id)
+		after, err = one(rows, id)
 		return err
 	})
 	return after, err
