@@ -33,7 +33,9 @@ type Call struct {
 
 	flow *routing.Flow
 	walk routing.Run
-	wait wait // what the flow waits for
+	// firstWalk is that of the number's flow, once a lot's overflow has taken its place.
+	firstWalk routing.Run
+	wait      wait // what the flow waits for
 
 	caller   Leg       // of whom the call serves
 	answered time.Time // our 200 was confirmed, zero before

@@ -308,6 +308,9 @@ func (c *Call) overflow(lot parking.Lot) {
 	}
 	c.clearWait()
 	caller := c.walk.Caller
+	if c.firstWalk.Flow == "" {
+		c.firstWalk = c.walk
+	}
 	c.flow, c.walk = flow, routing.Run{}
 	run, cmds, err := routing.Start(flow, caller, time.Now())
 	c.walked(run, cmds, err)

@@ -145,6 +145,9 @@ func (c *Call) write() {
 		ID: c.id, At: c.endedAt, Cause: c.cause, Outcome: c.outcome(), AnsweredAt: c.answered,
 		ConnectedAt: c.connected, AnsweredBy: c.answeredBy, Talked: c.talked, Run: c.walk, Heard: slices.Clone(c.heard),
 	}
+	if c.firstWalk.Flow != "" {
+		cl.Run = c.firstWalk
+	}
 	if c.trunk != "" {
 		cl.Activity = c.activity(cl)
 	}

@@ -15,25 +15,28 @@ type cast interface {
 	// lookup is the CRM's answer, and how long it takes.
 	lookup(c routing.Lookup) (e routing.Event, takes time.Duration, unknown string)
 	// record is what the CRM says now of the caller; nil: nothing.
-	record() (record map[string]any, takes time.Duration, err error)
+	record() (record map[string]any, takes time.Duration, unknown string, err error)
 	// manner is how somebody behaves who may be rung now.
 	manner(who string) (m manner, unknown string)
 	// keys are those that the caller presses after a prompt, besides those that
 	// are written down; "": none.
 	keys(c routing.Gather) (digits string, after time.Duration, unknown string)
 	// line says how a wait in a queue goes; nil: as the rules have it.
-	line(queue string, since time.Time, limit time.Duration) (answer *answer, unknown string)
+	line(queue string, limit time.Duration) (answer *answer, unknown string)
 	// foretold is what a node comes to, if that is said.
 	foretold(node, typ string, c routing.Command) (f routing.Foretold, ok bool, unknown string)
-	// lasts is how long a conversation and a message go on.
-	talks(with string) time.Duration
-	speaks() (length time.Duration, unknown string)
+	// talks is how long a conversation goes on, and whether it is the caller who
+	// ends it.
+	talks(with string) (length time.Duration, callers bool)
+	// speaks is how long a message is.
+	speaks() time.Duration
 }
 
 // answer is an answer out of a queue.
 type answer struct {
-	by    string // "": nobody's, within the limit
-	after time.Duration
+	refused string        // why the queue was not joined
+	by      string        // "": nobody's, for as long as it is known
+	after   time.Duration // the wait, or how long it is known that nobody answers
 }
 
 // manner is how an agent behaves.
@@ -99,14 +102,14 @@ func (m *imagination) lookup(c routing.Lookup) (routing.Event, time.Duration, st
 	return e, takes, ""
 }
 
-func (m *imagination) record() (map[string]any, time.Duration, error) {
-	if m.given.CRMOutcome == "error" {
-		return nil, 0, errCRM
+func (m *imagination) record() (map[string]any, time.Duration, string, error) {
+	switch m.given.CRMOutcome {
+	case "error":
+		return nil, 0, "", errCRM
+	case "none":
+		return nil, 0, "", nil
 	}
-	if m.given.CRMOutcome == "none" {
-		return nil, 0, nil
-	}
-	return m.given.CRM, milliseconds(m.given.CRMLatencyMS), nil
+	return m.given.CRM, milliseconds(m.given.CRMLatencyMS), "", nil
 }
 
 // manner of an agent: their own, else that of a team or queue of theirs, else away.
@@ -142,7 +145,7 @@ func (m *imagination) manner(who string) (manner, string) {
 
 func (m *imagination) keys(routing.Gather) (string, time.Duration, string) { return "", 0, "" }
 
-func (m *imagination) line(string, time.Time, time.Duration) (*answer, string) { return nil, "" }
+func (m *imagination) line(string, time.Duration) (*answer, string) { return nil, "" }
 
 func (m *imagination) foretold(node, typ string, _ routing.Command) (routing.Foretold, bool, string) {
 	if f, ok := m.given.Nodes[node]; ok {
@@ -161,6 +164,6 @@ var usual = map[string]routing.Foretold{
 	"callback": {Outcome: "scheduled"},
 }
 
-func (m *imagination) talks(string) time.Duration { return seconds(m.given.TalkS) }
+func (m *imagination) talks(string) (time.Duration, bool) { return seconds(m.given.TalkS), false }
 
-func (m *imagination) speaks() (time.Duration, string) { return seconds(m.given.MessageS), "" }
+func (m *imagination) speaks() time.Duration { return seconds(m.given.MessageS) }

@@ -97,22 +97,28 @@ func (c *stage) queue(cmd routing.Queue) {
 	}
 }
 
-// stand joins a queue.
+// stand joins a queue, for so long at most. That the call has been stopped is no error.
 func (c *stage) stand(q queues.Queue, priority int, park string, since time.Time, limit time.Duration) error {
-	told, unknown := c.cast.line(q.Name, since, limit)
+	told, unknown := c.cast.line(q.Name, limit)
 	if unknown != "" {
 		c.stop(unknown)
 		return nil
 	}
+	if told != nil && told.refused != "" {
+		return &queues.RefusedError{Queue: q.Name, Why: told.refused}
+	}
 	if told != nil { // how it went is known: who was free and who waited before is not asked
-		c.line = &line{queue: q.Name, wrapUp: q.WrapUp, parked: park != ""}
-		if told.by != "" {
-			c.clock.after(told.after, func() {
-				if c.line != nil && c.talk == nil {
-					c.takenBy(told.by, "queue")
-				}
-			})
-		}
+		l := &line{queue: q.Name, wrapUp: q.WrapUp, parked: park != ""}
+		c.line = l
+		c.clock.after(told.after, func() {
+			switch {
+			case c.line != l || c.talk != nil || c.over():
+			case told.by != "":
+				c.takenBy(told.by, "queue")
+			default:
+				c.stop("the call waits in queue " + q.Name + " for longer than it ever did: nobody knows who would have answered")
+			}
+		})
 		return nil
 	}
 	if !c.known["queue "+q.Name] {

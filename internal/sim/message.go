@@ -16,11 +16,7 @@ const leastMessage = time.Second
 
 // takeMessage carries out a voicemail node. A message of no length said is left at once.
 func (c *stage) takeMessage(cmd routing.Voicemail) {
-	length, unknown := c.cast.speaks()
-	if unknown != "" {
-		c.stop(unknown)
-		return
-	}
+	length := c.cast.speaks()
 	c.wait.forces = true
 	c.says("leave-message", "", "")
 	outcome := "left"

@@ -143,7 +143,11 @@ func (c *stage) step(n int) {
 // when evaluates a step's condition, with the CRM's values read afresh.
 func (c *stage) when(s parking.Step) (holds bool, takes time.Duration, err error) {
 	if strings.Contains(s.When, "crm.") {
-		record, after, away := c.cast.record()
+		record, after, unknown, away := c.cast.record()
+		if unknown != "" {
+			c.stop(unknown)
+			return false, 0, nil
+		}
 		if after > freshWithin {
 			after, away = freshWithin, errCRM
 		}

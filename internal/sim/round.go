@@ -369,7 +369,12 @@ func (c *stage) connect(who string, by call.Actor) {
 	if c.wait.talked == "" {
 		c.wait.talked = how
 	}
-	c.clock.after(c.cast.talks(who), c.still(func() {
+	length, callers := c.cast.talks(who)
+	c.clock.after(length, c.still(func() {
+		if callers {
+			c.hangUp()
+			return
+		}
 		c.tell("parted", who, "%s hangs up, the caller is still there", who)
 		c.hear("silence", "")
 		c.freed()

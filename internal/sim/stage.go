@@ -115,8 +115,8 @@ func (c *stage) fail(err error) {
 	}
 }
 
-// note says what was taken for granted.
-func (c *stage) note(format string, args ...any) {
+// assume says what was taken for granted.
+func (c *stage) assume(format string, args ...any) {
 	if n := fmt.Sprintf(format, args...); !slices.Contains(c.notes, n) {
 		c.notes = append(c.notes, n)
 	}
@@ -225,7 +225,7 @@ func (c *stage) carryOut(cmd routing.Command) {
 		return
 	} else if ok {
 		if f.Assumed {
-			c.note("%s comes to %s: nothing is said about it", node, f.Outcome)
+			c.assume("%s comes to %s: nothing is said about it", node, f.Outcome)
 		}
 		c.tell("foretold", "", "%s comes to %s", node, f.Outcome)
 		c.await(milliseconds(f.AfterMS), f.Outcome, f.Vars)
