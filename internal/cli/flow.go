@@ -20,10 +20,10 @@ import (
 
 func (c *command) flow() *cobra.Command {
 	return c.group(&cobra.Command{
-		Use: "flow", Short: "Check and publish call flows",
+		Use: "flow", Short: "Check, try and publish call flows",
 		Example: `  callyard flow check inbound.json
   callyard flow publish inbound-sales -f inbound.json -m "shorter ladder"`,
-	}, c.flowCheck(), c.flowPublish())
+	}, c.flowCheck(), c.flowSimulate(), c.flowDryRun(), c.flowPublish())
 }
 
 // verdict is what is known of a flow document without a hub.

@@ -93,6 +93,8 @@ type (
 		Call(ctx context.Context, id call.ID) (callpg.Row, error)
 		Calls(ctx context.Context, f callpg.Filter) (list []callpg.Row, next string, err error)
 		Timeline(ctx context.Context, id call.ID) ([]call.Event, error)
+		CountRan(ctx context.Context, f callpg.RanFilter) (int, error)
+		Ran(ctx context.Context, f callpg.RanFilter) (list []callpg.Ran, next string, err error)
 	}
 	// Dispositions is what came of calls.
 	Dispositions interface {
@@ -226,7 +228,7 @@ func build(d Deps) (*api, http.Handler) {
 	a.huma = humagin.New(r, cfg)
 	a.huma.UseMiddleware(a.authenticate, a.once, a.conditional)
 	for _, resource := range []func(){
-		a.flows, a.nodeTypes, a.lots, a.parkedCalls, a.queues, a.agents, a.numbers, a.trunks, a.trunkStatuses, a.contacts, a.calls, a.dispositions, a.voicemail,
+		a.flows, a.trials, a.nodeTypes, a.lots, a.parkedCalls, a.queues, a.agents, a.numbers, a.trunks, a.trunkStatuses, a.contacts, a.calls, a.dispositions, a.voicemail,
 		a.prompts, a.recordings, a.deliveries, a.reports, a.discarded, a.keys, a.setup, a.events,
 		a.webhooks, a.webhookDeliveries,
 	} {

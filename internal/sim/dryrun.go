@@ -99,6 +99,21 @@ func Dry(ctx context.Context, w World, ran, next *routing.Flow, p Past) Verdict 
 	return v.ended(Ending{Version: run.Version, Outcome: outcome, Path: PathOf(run)}, nil)
 }
 
+// Assumptions are what every dry run takes for granted. Those that the end of a
+// call hangs on are among its notes as well.
+func Assumptions() []string {
+	return []string{
+		"as long as the flow asks for the same as the one that the call ran, everything goes as it really went",
+		"who calls, when, and what the CRM said after how long are as they were",
+		"a caller who hung up while nobody talked to them hangs up at the same time again; of one who was answered nobody knows how much longer they would have waited",
+		"the caller presses the same keys, after as long, when they hear the same prompt",
+		"who was asked to take the call behaves in the same way when asked at another time",
+		"who took the call from its slot unasked does so at the same time, if it is in that lot",
+		"a wait in a queue goes as it went, whenever it begins; a slot is free unless the lot was full",
+		"lots, queues, teams and agents are those of today",
+	}
+}
+
 // waiting is the command that a run waits for, nil if it has ended.
 func waiting(run routing.Run, cmds []routing.Command) routing.Command {
 	if run.At == "" || len(cmds) == 0 {

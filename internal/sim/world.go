@@ -30,8 +30,11 @@ type World struct {
 // decides whether they pass.
 var Anywhere = World{Open: true}
 
-// Spoken is about how fast texts are read out.
-const Spoken = 15.0
+// How long is heard what nobody has measured.
+const (
+	Spoken  = 15.0            // letters of a text in a second
+	BuiltIn = 3 * time.Second // a prompt that ships
+)
 
 func (w World) lot(name string) (parking.Lot, bool) {
 	for _, l := range w.Lots {

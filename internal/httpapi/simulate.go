@@ -1,0 +1,220 @@
+package httpapi
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/callyard/callyard/internal/callpg"
+	"github.com/callyard/callyard/internal/sim"
+	"github.com/callyard/callyard/routing"
+	"github.com/callyard/callyard/routing/routingpg"
+)
+
+// Tried is the flow that is tried: a document, a version, or the draft.
+type Tried struct {
+	Version int            `json:"version,omitempty" minimum:"0" doc:"0: the draft"`
+	Doc     map[string]any `json:"doc,omitempty" doc:"A document of callflow/v1 instead of a stored one"`
+}
+
+// SimulateIn is a call that is to be imagined.
+type SimulateIn struct {
+	Tried
+	Given  routing.Imagined        `json:"given" doc:"Who calls, and how everybody behaves; who is not mentioned is away"`
+	Events []routing.ImaginedEvent `json:"events,omitempty" maxItems:"1000" doc:"What happens when"`
+}
+
+// Simulation is what became of an imagined call.
+type Simulation struct {
+	sim.Result
+	Undecided string `json:"undecided,omitempty" doc:"Why the call could not be imagined to its end"`
+}
+
+// DryRunIn says which past calls are led through which flow.
+type DryRunIn struct {
+	Tried
+	From   time.Time `json:"from" doc:"Calls that began at or after it…"`
+	To     time.Time `json:"to" doc:"…and before it"`
+	Limit  int       `json:"limit,omitempty" minimum:"1" maximum:"1000" default:"500" doc:"Calls of one answer"`
+	Cursor string    `json:"cursor,omitempty" doc:"next_cursor of the answer before: the next calls"`
+}
+
+// DryRun is what would have become of past calls, a part of them at a time.
+type DryRun struct {
+	Total       int           `json:"total" doc:"Calls there are in that time, of all parts"`
+	Tally       sim.Tally     `json:"tally" doc:"Of this part"`
+	Calls       []sim.Verdict `json:"calls" doc:"Those of this part that do not go as they went"`
+	Assumptions []string      `json:"assumptions" doc:"What every dry run takes for granted"`
+	NextCursor  string        `json:"next_cursor,omitempty" doc:"Absent in the last part"`
+}
+
+func (a *api) trials() {
+	route(a, op{method: "POST", path: "/v1/flows/{name}/simulate", scope: "read", id: "simulate_flow", summary: "Imagine one call on a virtual clock"},
+		func(ctx context.Context, in *struct {
+			Named
+			Body SimulateIn
+		},
+		) (*body[Simulation], error) {
+			if p := ill(in.Body); p != nil {
+				return nil, p
+			}
+			f, err := a.tried(ctx, in.Name, in.Body.Tried)
+			if err != nil {
+				return nil, err
+			}
+			w, err := a.world(ctx)
+			if err != nil {
+				return nil, err
+			}
+			r, err := sim.Call(ctx, w, f, in.Body.Given, in.Body.Events)
+			return &body[Simulation]{Simulation{r, r.Undecided}}, err
+		})
+	route(a, op{method: "POST", path: "/v1/flows/{name}/dry_run", scope: "read", id: "dry_run_flow", summary: "Lead past calls of a flow through its draft, or another version, a part at a time"}, a.dryRun)
+}
+
+// ill finds what cannot be read in a call that is to be imagined.
+func ill(in SimulateIn) error {
+	for _, who := range slices.Sorted(maps.Keys(in.Given.Agents)) {
+		if s := in.Given.Agents[who]; !routing.Mannered(s) {
+			return wrong("body.given.agents."+who, "%q is not %s", s, routing.Manners)
+		}
+	}
+	for i, e := range in.Events {
+		if (e.Agent != "" || e.Becomes != "") && !routing.Mannered(e.Becomes) {
+			return wrong(fmt.Sprintf("body.events[%d].becomes", i), "%q is not %s", e.Becomes, routing.Manners)
+		}
+	}
+	return nil
+}
+
+// tried reads the flow that is to be tried, and refuses one with errors.
+func (a *api) tried(ctx context.Context, name string, t Tried) (*routing.Flow, error) {
+	if t.Doc == nil {
+		doc, err := a.doc(ctx, name, t.Version)
+		if err != nil {
+			return nil, err
+		}
+		f, err := routing.Parse(doc)
+		if err != nil {
+			return nil, err
+		}
+		return f.WithVersion(t.Version), nil
+	}
+	if t.Version != 0 {
+		return nil, wrong("body.version", "there is a doc as well: give one of them")
+	}
+	doc, err := json.Marshal(t.Doc)
+	if err != nil {
+		return nil, err
+	}
+	f, err := routing.Parse(doc)
+	return f, err
+}
+
+// world is what calls meet, as it is set up now.
+func (a *api) world(ctx context.Context) (w sim.World, err error) {
+	if w.Lots, err = a.Lots.Lots(ctx); err != nil {
+		return w, err
+	}
+	if w.Queues, err = a.Agents.Queues(ctx); err != nil {
+		return w, err
+	}
+	if w.Agents, err = a.Agents.Agents(ctx); err != nil {
+		return w, err
+	}
+	prompts, err := a.Prompts.Prompts(ctx)
+	if err != nil {
+		return w, err
+	}
+	lengths := make(map[string]time.Duration, len(prompts))
+	for _, p := range prompts {
+		lengths[p.Name] = p.Length
+	}
+	w.Speech = sim.Spoken
+	w.Prompt = func(name string) time.Duration { return cmp.Or(lengths[name], sim.BuiltIn) }
+	return w, nil
+}
+
+func (a *api) dryRun(ctx context.Context, in *struct {
+	Named
+	Body DryRunIn
+},
+) (*body[DryRun], error) {
+	b := in.Body
+	if !b.To.After(b.From) {
+		return nil, wrong("body.to", "is not after from")
+	}
+	next, err := a.tried(ctx, in.Name, b.Tried)
+	if err != nil {
+		return nil, err
+	}
+	w, err := a.world(ctx)
+	if err != nil {
+		return nil, err
+	}
+	filter := callpg.RanFilter{Flow: in.Name, From: b.From, To: b.To, Limit: cmp.Or(b.Limit, 500), Cursor: b.Cursor, Kinds: sim.Wanted()}
+	out := DryRun{Calls: []sim.Verdict{}, Assumptions: sim.Assumptions(), Tally: sim.Tally{Matrix: []sim.Cell{}}}
+	if out.Total, err = a.Calls.CountRan(ctx, filter); err != nil {
+		return nil, err
+	}
+	list, cursor, err := a.Calls.Ran(ctx, filter)
+	if err != nil {
+		return nil, err
+	}
+	out.NextCursor = cursor
+	ran := map[int]*routing.Flow{}
+	for _, r := range list {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		v, err := a.judged(ctx, in.Name, w, ran, next, r)
+		if err != nil {
+			return nil, err
+		}
+		out.Tally.Count(v)
+		if v.Verdict != sim.Same {
+			out.Calls = append(out.Calls, v)
+		}
+	}
+	return &body[DryRun]{out}, nil
+}
+
+// judged leads one past call through the flow. ran keeps the versions read.
+func (a *api) judged(ctx context.Context, name string, w sim.World, ran map[int]*routing.Flow, next *routing.Flow, r callpg.Ran) (sim.Verdict, error) {
+	n := r.Run.Version
+	was, read := ran[n]
+	if !read {
+		v, err := a.Flows.Version(ctx, name, n)
+		_, gone := errors.AsType[*routingpg.NotFoundError](err)
+		switch {
+		case err != nil && !gone:
+			return sim.Verdict{}, err
+		case err == nil:
+			if was, err = routing.Parse(v.Doc); err != nil {
+				was = nil // of a release that knew more
+			} else {
+				was = was.WithVersion(n)
+			}
+		}
+		ran[n] = was
+	}
+	if was == nil || r.Run.Flow != name {
+		return sim.Verdict{
+			Call: r.ID, At: r.StartedAt, Verdict: sim.Undecided, Why: fmt.Sprintf("version %d, which the call ran, is not to be had", n),
+			Was: sim.Ending{Version: n, Outcome: r.Outcome, Path: sim.PathOf(r.Run)},
+		}, nil
+	}
+	p := sim.Past{Call: r.ID, Run: r.Run, Cause: r.Cause, Talked: r.Talked, Facts: r.Facts}
+	if r.ConnectedAt != nil {
+		p.ConnectedAt = *r.ConnectedAt
+	}
+	if r.EndedAt != nil {
+		p.EndedAt = *r.EndedAt
+	}
+	return sim.Dry(ctx, w, was, next, p), nil
+}
