@@ -82,7 +82,7 @@ func Replay(f *Flow, was Run) ([]Stand, error) {
 	if err != nil {
 		return nil, err
 	}
-	stands := append(make([]Stand, 0, len(was.Told)+1), standing(run, cmds))
+	stands := append(make([]Stand, 0, len(was.Told)+1), Standing(run, cmds))
 	for _, t := range was.Told {
 		if t.Cut {
 			return nil, fmt.Errorf("replay a run of %s: at %s: %w", was.Flow, t.Node, ErrNotReplayable)
@@ -91,12 +91,13 @@ func Replay(f *Flow, was Run) ([]Stand, error) {
 		if err != nil {
 			return nil, err
 		}
-		stands = append(stands, standing(run, cmds))
+		stands = append(stands, Standing(run, cmds))
 	}
 	return stands, nil
 }
 
-func standing(run Run, cmds []Command) Stand {
+// Standing is where a run stands that has just been started or resumed.
+func Standing(run Run, cmds []Command) Stand {
 	s := Stand{Run: run, Did: cmds}
 	if run.At != "" && len(cmds) > 0 { // what waits is asked last
 		if _, told := cmds[len(cmds)-1].(Notify); told { // by the hang-up handler; a disposition goes on being asked

@@ -254,7 +254,7 @@ func imagineFlow(ctx context.Context, r *reach, name string, version int, g rout
 	if err != nil {
 		return res, fmt.Errorf("flow %s: %w", name, err)
 	}
-	out.Result.Undecided = out.Why
+	out.Undecided = out.Why
 	return out.Result, nil
 }
 

@@ -19,6 +19,10 @@ func (c *stage) askRep(cmd routing.Disposition) {
 		c.hear("music", "")
 	}
 	c.wait.asked = true
+	if outcome, vars, after := c.cast.says(cmd); outcome != "" {
+		c.wait.timer = c.clock.after(after, func() { c.resume(outcome, vars) })
+		return
+	}
 	c.wait.timer = c.clock.after(cmd.Timeout, func() { c.said("timed_out", cmd.Default, "") })
 }
 

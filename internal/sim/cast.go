@@ -28,6 +28,9 @@ type cast interface {
 	// talks is how long a conversation goes on, and whether it is the caller who
 	// ends it.
 	talks(with string) (length time.Duration, callers bool)
+	// says is what a rep says came of the call, and when; "": nothing, or it is
+	// written down.
+	says(c routing.Disposition) (outcome string, vars map[string]any, after time.Duration)
 	// speaks is how long a message is.
 	speaks() time.Duration
 }
@@ -165,5 +168,9 @@ var usual = map[string]routing.Foretold{
 }
 
 func (m *imagination) talks(string) (time.Duration, bool) { return seconds(m.given.TalkS), false }
+
+func (m *imagination) says(routing.Disposition) (string, map[string]any, time.Duration) {
+	return "", nil, 0
+}
 
 func (m *imagination) speaks() time.Duration { return seconds(m.given.MessageS) }

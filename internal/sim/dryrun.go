@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -74,22 +75,15 @@ func Dry(ctx context.Context, w World, ran, next *routing.Flow, p Past) Verdict 
 	at := p.Run.StartedAt
 	outcome := ""
 	for i := 0; ; i++ {
-		last := waiting(run, cmds)
-		if !sameCommand(stands[i].Waits, last) {
+		if !sameCommand(stands[i].Waits, routing.Standing(run, cmds).Waits) {
 			return v.parted(ctx, w, next, p, stands, i, at, run, cmds, outcome)
 		}
 		if i == len(p.Run.Told) {
 			break
 		}
 		t := p.Run.Told[i]
-		word := t.Outcome
-		if word == routing.HangupOutcome && p.talkingAt(t.At) {
-			if word = "answered"; next.Type(run.At) == "park" {
-				word = "retrieved"
-			}
-		}
-		outcome = outcomeOf(next.Type(run.At), word, outcome)
-		e := routing.Event{Node: run.At, Outcome: t.Outcome, At: t.At, Vars: t.Vars}
+		outcome = outcomeOf(next.Type(run.At), cmp.Or(t.Talked, t.Outcome), outcome)
+		e := routing.Event{Node: run.At, Outcome: t.Outcome, At: t.At, Vars: t.Vars, Talked: t.Talked}
 		if run, cmds, err = routing.Resume(next, run, e); err != nil {
 			v.Why = err.Error()
 			return v
@@ -114,18 +108,10 @@ func Assumptions() []string {
 	}
 }
 
-// waiting is the command that a run waits for, nil if it has ended.
-func waiting(run routing.Run, cmds []routing.Command) routing.Command {
-	if run.At == "" || len(cmds) == 0 {
-		return nil
-	}
-	return cmds[len(cmds)-1]
-}
-
 // parted goes on with an imagined call from where it asks for something else.
 func (v Verdict) parted(ctx context.Context, w World, next *routing.Flow, p Past, stands []routing.Stand, i int, at time.Time, run routing.Run, cmds []routing.Command, outcome string) Verdict {
 	v.Parts = &Parting{AtMS: at.Sub(p.Run.StartedAt).Milliseconds(), Was: stands[i].Run.At, Node: run.At}
-	was, is := stands[i].Waits, waiting(run, cmds)
+	was, is := stands[i].Waits, routing.Standing(run, cmds).Waits
 	switch {
 	case was == nil:
 		v.Why = fmt.Sprintf("the call was over, and goes on with %s at %s", commandName(is), run.At)
@@ -146,6 +132,7 @@ func (v Verdict) parted(ctx context.Context, w World, next *routing.Flow, p Past
 	c.from, c.name = p.Run.Caller.From, p.Run.Caller.Name
 	c.record, _ = run.Vars["crm"].(map[string]any)
 	c.outcome = outcome
+	c.talked, c.gone = p.talkedLast(at), run.Hungup
 	for k, t := range p.Run.Told[:i] { // what was pressed before is not pressed again
 		if _, ok := stands[k].Waits.(routing.Gather); ok && t.Outcome != routing.HangupOutcome {
 			m.used[k] = true

@@ -65,8 +65,8 @@ func remember(p Past, stands []routing.Stand, at time.Time) *memories {
 	if p.ConnectedAt.After(at) {
 		m.patient = p.ConnectedAt
 	}
-	if n := len(p.Run.Told); n > 0 && p.Run.Told[n-1].Outcome == routing.HangupOutcome && !p.talkingAt(p.Run.Told[n-1].At) {
-		m.gone = p.Run.Told[n-1].At
+	if t := p.hangup(); t.Talked == "" {
+		m.gone = t.At
 	}
 	begun := map[string]time.Time{}
 	rung := map[string]bool{}
@@ -100,6 +100,7 @@ func remember(p Past, stands []routing.Stand, at time.Time) *memories {
 			if result, _ := f.Data["result"].(string); result == string(call.Busy) && (do == "offer" || do == "recall") {
 				m.notFree(f.At, rung, strings.Split(to, ",")...)
 			}
+		default: // of no use
 		}
 	}
 	for i, t := range p.Run.Told {
@@ -127,34 +128,31 @@ func (m *memories) notFree(at time.Time, rung map[string]bool, targets ...string
 
 const notFree = "not_free"
 
-// talkingAt tells whether the caller was in conversation.
-func (p Past) talkingAt(at time.Time) bool {
-	talking := false
-	for _, f := range p.Facts {
-		if f.At.After(at) {
-			break
-		}
-		switch f.Type {
-		case call.Connected:
-			talking = true
-		case call.Parted:
-			talking = !f.At.Before(at) // what ends with the call was going on
+// hangup is that of the caller, nothing if they did not.
+func (p Past) hangup() (none routing.Told) {
+	for _, t := range p.Run.Told {
+		if t.Outcome == routing.HangupOutcome {
+			return t
 		}
 	}
-	return talking
+	return none
+}
+
+// talkedLast is who had talked to the caller before a time, "" if nobody had.
+func (p Past) talkedLast(at time.Time) (who string) {
+	for _, f := range p.Facts {
+		if f.Type == call.Connected && !f.At.After(at) {
+			who = cmp.Or(f.Actor.User, "somebody")
+		}
+	}
+	return who
 }
 
 // outcome is what came of the past call, in the words of a Result.
 func (p Past) outcome(f *routing.Flow) string {
 	out := ""
 	for _, t := range p.Run.Told {
-		word := t.Outcome
-		if word == routing.HangupOutcome && p.talkingAt(t.At) {
-			if word = "answered"; f.Type(t.Node) == "park" {
-				word = "retrieved"
-			}
-		}
-		out = outcomeOf(f.Type(t.Node), word, out)
+		out = outcomeOf(f.Type(t.Node), cmp.Or(t.Talked, t.Outcome), out)
 	}
 	return out
 }
@@ -312,6 +310,7 @@ func (m *memories) line(queue string, _ time.Duration) (*answer, string) {
 				return &answer{by: by, after: wait}, ""
 			}
 			return &answer{after: wait + knownFor}, ""
+		default: // of no use
 		}
 	}
 	return nil, fmt.Sprintf("the call never waited in queue %s: nobody knows how long it would have", queue)
@@ -342,7 +341,7 @@ func (m *memories) foretold(_, typ string, c routing.Command) (routing.Foretold,
 			}
 		}
 		return routing.Foretold{}, false, ""
-	case routing.Answer, routing.Play, routing.Gather, routing.Lookup, routing.Dial, routing.Queue, routing.Voicemail, routing.Record:
+	case routing.Disposition, routing.Answer, routing.Play, routing.Gather, routing.Lookup, routing.Dial, routing.Queue, routing.Voicemail, routing.Record:
 		return routing.Foretold{}, false, ""
 	}
 	for i, t := range m.past.Run.Told {
@@ -360,9 +359,18 @@ func (m *memories) talks(string) (time.Duration, bool) {
 		m.stage.assume("the conversation that there was not ends with the caller hanging up")
 		return time.Minute, true
 	}
-	n := len(m.past.Run.Told)
-	callers := n > 0 && m.past.Run.Told[n-1].Outcome == routing.HangupOutcome
-	return m.past.Talked, callers
+	return m.past.Talked, m.past.hangup().Talked != ""
+}
+
+// says: what came of the call is said as it was, or not at all.
+func (m *memories) says(c routing.Disposition) (outcome string, vars map[string]any, after time.Duration) {
+	for i, t := range m.past.Run.Told {
+		if _, ok := m.waits[i].Waits.(routing.Disposition); ok && t.Outcome != routing.HangupOutcome && (t.Outcome == "timed_out" || t.At.Sub(m.asked(i)) <= c.Timeout) {
+			return t.Outcome, t.Vars, t.At.Sub(m.asked(i))
+		}
+	}
+	m.stage.assume("nobody says what came of the call")
+	return "", nil, 0
 }
 
 func (m *memories) speaks() time.Duration {
