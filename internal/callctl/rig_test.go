@@ -40,23 +40,24 @@ type rig struct {
 	disk  time.Duration // how long a recording takes to be closed; set before the first call
 	tapes string        // the folder of recordings
 
-	mu      sync.Mutex
-	crm     map[call.Number]crm.Record
-	crmBomb bool
-	crmAway error
-	ask     func(ctx context.Context, id string, q routing.HTTP) (int, []byte, error) // set before the first call
-	numbers map[call.Number]string
-	flows   map[string]*routing.Flow
-	jobs    []job.Job
-	inbound []*phone
-	faults  []string // what the checkers found
-	errors  []string // logged
-	told    []string // templates of notifications
-	mayFind []string // faults that a story brings about itself
-	mayLog  []string // errors that a story brings about itself
-	legs    int
-	quit    chan struct{}
-	pumped  chan struct{}
+	mu        sync.Mutex
+	crm       map[call.Number]crm.Record
+	crmBomb   bool
+	crmAway   error
+	ask       func(ctx context.Context, id string, q routing.HTTP) (int, []byte, error) // set before the first call
+	numbers   map[call.Number]string
+	flows     map[string]*routing.Flow
+	published []*routing.Flow // versions of main
+	jobs      []job.Job
+	inbound   []*phone
+	faults    []string // what the checkers found
+	errors    []string // logged
+	told      []string // templates of notifications
+	mayFind   []string // faults that a story brings about itself
+	mayLog    []string // errors that a story brings about itself
+	legs      int
+	quit      chan struct{}
+	pumped    chan struct{}
 }
 
 const (
@@ -81,6 +82,7 @@ func story(t *testing.T, f func(r *rig)) {
 		r.shutDown()
 		done = true
 		r.settled()
+		r.replayed()
 	})
 }
 
@@ -188,7 +190,8 @@ func (r *rig) flow(nodes string) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.flows["main"], r.numbers[line] = f.WithVersion(1), "main"
+	r.published = append(r.published, f.WithVersion(1+len(r.published)))
+	r.flows["main"], r.numbers[line] = r.published[len(r.published)-1], "main"
 }
 
 func (r *rig) plan() *callctl.Plan {

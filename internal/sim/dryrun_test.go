@@ -210,7 +210,7 @@ func TestDryRun(t *testing.T) {
 			t.Errorf("%+v", v)
 		}
 		p = really(t, hub(), late, routing.Imagined{})
-		p.Run.Path[0].Reason += "!"
+		p.Run.Path[0].To = "elsewhere"
 		if v := dry(t, late, late, p); v.Verdict != sim.Undecided || !strings.Contains(v.Why, "another release") {
 			t.Errorf("%+v", v)
 		}
