@@ -30,7 +30,7 @@ type Call struct {
 	Talked      int64       `json:"talked_ms"`
 	Legs        []Leg       `json:"legs" doc:"How the audio was; once the call has ended"`
 
-	Disposition *Disposition `json:"disposition" doc:"What came of it, the newest word; null: nobody has said"`
+	Disposition *Disposition `json:"disposition,omitempty" doc:"What came of it, the newest word; left out: nobody has said"`
 }
 
 // Leg is one party's audio in an ended call.

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/callyard/callyard/internal/apitest"
 	"github.com/callyard/callyard/internal/call"
 )
 
@@ -36,7 +37,7 @@ func (h *hub) listen(query, lastID string) *listener {
 		if lastID != "" {
 			req.Header.Set("Last-Event-ID", lastID)
 		}
-		res, err := http.DefaultClient.Do(req) // closed by stop, or below
+		res, err := apitest.Client(h.t).Do(req) // closed by stop, or below
 		if err != nil {
 			h.t.Fatal(err)
 		}

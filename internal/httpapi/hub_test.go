@@ -18,6 +18,7 @@ import (
 	"github.com/callyard/callyard/analytics/analyticspg"
 	"github.com/callyard/callyard/crm/crmpg"
 	"github.com/callyard/callyard/disposition/dispositionpg"
+	"github.com/callyard/callyard/internal/apitest"
 	"github.com/callyard/callyard/internal/call"
 	"github.com/callyard/callyard/internal/callctl"
 	"github.com/callyard/callyard/internal/callpg"
@@ -235,7 +236,7 @@ func (h *hub) do(method, path string, body any, headers ...string) answer {
 	for i := 0; i < len(headers); i += 2 {
 		req.Header.Set(headers[i], headers[i+1])
 	}
-	res, err := http.DefaultClient.Do(req)
+	res, err := apitest.Client(h.t).Do(req)
 	if err != nil {
 		h.t.Fatal(err)
 	}

@@ -25,6 +25,7 @@ func TestPrompts(t *testing.T) {
 	if hz, _ := tone.Detect(got.PCM, got.Rate); hz < 597 || hz > 603 {
 		t.Errorf("heard %v Hz", hz)
 	}
+	h.must(200, "GET", "/v1/prompts/welcome", nil)
 	if h.changes() != 1 {
 		t.Error("the hub was not told")
 	}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/callyard/callyard/analytics"
+	"github.com/callyard/callyard/internal/apitest"
 	"github.com/callyard/callyard/internal/call"
 	"github.com/callyard/callyard/internal/keypg"
 	"github.com/callyard/callyard/internal/softphone"
@@ -48,7 +49,7 @@ func (h *hub) request(ctx context.Context, method, path string, body any) *http.
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
-	res, err := http.DefaultClient.Do(req)
+	res, err := apitest.Client(h.t).Do(req)
 	if err != nil {
 		h.t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/callyard/callyard/internal/apitest"
 	"github.com/callyard/callyard/internal/call"
 	"github.com/callyard/callyard/internal/config"
 	"github.com/callyard/callyard/internal/media/tone"
@@ -32,7 +33,7 @@ func (h *hub) rest(status int, method, path, contentType string, body []byte, in
 	if contentType != "" {
 		req.Header.Set("Content-Type", contentType)
 	}
-	res, err := http.DefaultClient.Do(req)
+	res, err := apitest.Client(h.t).Do(req)
 	if err != nil {
 		h.t.Fatal(err)
 	}
