@@ -3,7 +3,9 @@ package sim
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -171,4 +173,29 @@ func samePath(a, b []routing.Decision) bool {
 	return slices.EqualFunc(a, b, func(x, y routing.Decision) bool {
 		return x.Node == y.Node && x.Outcome == y.Outcome && x.To == y.To && x.At.Equal(y.At)
 	})
+}
+
+// sameCommand tells whether two commands ask for the same, whatever their nodes
+// are called.
+func sameCommand(a, b routing.Command) bool {
+	if reflect.TypeOf(a) != reflect.TypeOf(b) {
+		return false
+	}
+	if a == nil {
+		return true
+	}
+	return bodyOf(a) == bodyOf(b)
+}
+
+func bodyOf(c routing.Command) string {
+	v := reflect.New(reflect.TypeOf(c)).Elem()
+	v.Set(reflect.ValueOf(c))
+	if n := v.FieldByName("Node"); n.IsValid() && n.Kind() == reflect.String {
+		n.SetString("")
+	}
+	b, err := json.Marshal(v.Interface())
+	if err != nil {
+		return err.Error()
+	}
+	return string(b)
 }
