@@ -30,8 +30,9 @@ type Imagined struct {
 type Foretold struct {
 	Outcome string         `json:"outcome"`
 	AfterMS float64        `json:"after_ms,omitempty"`
-	Vars    map[string]any `json:"vars,omitempty"` // what it brings: {"vars": {"score": 7}}
-	Assumed bool           `json:"-"`              // nobody has said so
+	Vars    map[string]any `json:"vars,omitempty"`   // what it brings: {"vars": {"score": 7}}
+	Answer  any            `json:"answer,omitempty"` // of an http node: the JSON that the other system answers
+	Assumed bool           `json:"-"`                // nobody has said so
 }
 
 // ImaginedEvent is one thing that happens in an imagined call. One that does
@@ -69,6 +70,7 @@ func imaginedSchema() *Schema {
 			"outcome":  text("what the node comes to"),
 			"after_ms": amount("number", "so long after it was reached", nil, 0, 86400000),
 			"vars":     {Type: "object", Each: &Schema{}},
+			"answer":   {},
 		}, "outcome")),
 		"vars":      {Type: "object", Each: &Schema{}},
 		"talk_s":    seconds("how long conversations last", nil, 0, 86400),

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"maps"
 	"strconv"
 	"strings"
 	"time"
@@ -152,6 +153,14 @@ func (m *imagination) line(string, time.Duration) (*answer, string) { return nil
 
 func (m *imagination) foretold(node, typ string, _ routing.Command) (routing.Foretold, bool, string) {
 	if f, ok := m.given.Nodes[node]; ok {
+		if f.Answer != nil {
+			vars := maps.Clone(f.Vars)
+			if vars == nil {
+				vars = map[string]any{}
+			}
+			vars["http"] = map[string]any{"answer": f.Answer}
+			f.Vars = vars
+		}
 		return f, true, ""
 	}
 	f, ok := usual[typ]

@@ -168,6 +168,18 @@ func TestDial(t *testing.T) {
 	}
 }
 
+func TestAnotherSystem(t *testing.T) {
+	f := flow(t, "h", `"h": {"type": "http", "cfg": {"url": "https://erp.example.com/credit", "save": "credit"}, "on": {"ok": "s", "default": "bye"}},
+		"s": {"type": "switch", "cfg": {"cases": [{"when": "vars.credit.blocked == true", "to": "v"}]}, "on": {"default": "bye"}}, "v": {"type": "voicemail", "on": {"default": "bye"}}`)
+	r := run(t, sim.Anywhere, f, routing.Imagined{Nodes: map[string]routing.Foretold{"h": {Outcome: "ok", AfterMS: 300, Answer: map[string]any{"blocked": true}}}})
+	if strings.Join(r.Path, " ") != "h s v bye" || r.TookMS != 300 || len(r.Notes) > 0 {
+		t.Error(r.Path, r.TookMS, r.Notes)
+	}
+	if r = run(t, sim.Anywhere, f, routing.Imagined{}); strings.Join(r.Path, " ") != "h bye" || len(r.Notes) != 1 {
+		t.Errorf("nothing is said of the other system: %v, %v", r.Path, r.Notes)
+	}
+}
+
 func TestSlowCRM(t *testing.T) {
 	f := flow(t, "l", `"l": {"type": "crm_lookup", "cfg": {"deadline_ms": 800}, "on": {"error": "v", "default": "bye"}}, "v": {"type": "voicemail", "on": {"default": "bye"}}`)
 	r := run(t, sim.Anywhere, f, routing.Imagined{CRM: map[string]any{"owner": "ann"}, CRMLatencyMS: 2000, MessageS: 4})
