@@ -4,45 +4,37 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 )
 
 // The nodes that decide or remember at once: set, tag, switch and hours.
 
 type set struct {
 	Vars map[string]any `json:"vars"`
+
+	vars assignments
 }
+
+// variableName is what a variable may be called.
+const variableName = `^[A-Za-z_][A-Za-z0-9_]*$`
 
 func setType() kind {
 	return kind{NodeType{
 		Type: "set", Doc: "Sets variables, read as vars.<name>. Text may hold {{…}}; text that is nothing else keeps the value's type.",
-		Cfg:      object(fields{"vars": mapOf(`^[A-Za-z_][A-Za-z0-9_]*$`, &Schema{Format: Template})}, "vars"),
+		Cfg:      object(fields{"vars": mapOf(variableName, &Schema{Format: Template})}, "vars"),
 		Outcomes: []string{"next"},
 	}, as[set]}
 }
 
+func (s *set) prepare(*Flow) { s.vars = prepareAssignments(s.Vars) }
+
 func (s *set) pass(w *walk) turn {
-	add := map[string]any{}
-	for name, v := range s.Vars {
-		if text, ok := v.(string); ok {
-			v = expand(text, w.see())
-			if t, err := parseTemplate(text); err == nil && len(t.paths) == 1 && t.literals[0] == "" && t.literals[1] == "" {
-				v = plain(lookup(w.see(), t.paths[0]))
-			}
-		}
-		add[name] = v
-	}
-	w.set("vars", add)
-	return turn{outcome: "next"}
+	s.vars.assign(w)
+	// The values may be a secret of the caller's: the ledger gets their names.
+	return turn{outcome: "next", reason: "sets " + strings.Join(keys(s.Vars), ", ")}
 }
 
-func (s *set) lint(_ *node, at place, out *faults) {
-	for _, name := range keys(s.Vars) {
-		switch s.Vars[name].(type) {
-		case map[string]any, []any:
-			out.err(at.in("vars").in(name), "wants a text, a number or true or false")
-		}
-	}
-}
+func (s *set) lint(_ *node, at place, out *faults) { s.vars.lint(at.in("vars"), s.Vars, out) }
 
 type tag struct {
 	Campaign string `json:"campaign"`

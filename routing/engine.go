@@ -28,7 +28,7 @@ func Start(f *Flow, caller Caller, now time.Time) (Run, []Command, error) {
 
 // StartWith is Start with variables that are there from the first.
 func StartWith(f *Flow, caller Caller, now time.Time, vars map[string]any) (Run, []Command, error) {
-	run := Run{Flow: f.name, Version: f.version, Caller: caller, Vars: map[string]any{}, Retries: map[string]int{}, StartedAt: now}
+	run := Run{Flow: f.name, Version: f.version, Subflows: f.subflows, Caller: caller, Vars: map[string]any{}, Retries: map[string]int{}, StartedAt: now}
 	merge(run.Vars, brought(vars))
 	if len(f.broken) > 0 {
 		run.Ended = true
@@ -65,7 +65,7 @@ func Resume(f *Flow, run Run, e Event) (Run, []Command, error) {
 	e.Vars = brought(e.Vars)
 	run.tell(e)
 	merge(run.Vars, e.Vars)
-	w := &walk{flow: f, run: &run, now: e.At}
+	w := &walk{flow: f, run: &run, now: e.At, here: n}
 	run.At = ""
 	t := do.told(w, n, e)
 	if (t.outcome == "error" || t.outcome == "failed") && !slices.Contains(n.kind.Outcomes, t.outcome) {
@@ -133,7 +133,9 @@ type walk struct {
 	now   time.Time
 	cmds  []Command
 	steps int
+	here  *node
 	scope map[string]any // made when first needed, dropped when vars change
+	zone  *time.Location // of the scope
 }
 
 // from walks from a node on, until one waits or the run ends.
@@ -154,6 +156,7 @@ func (w *walk) from(id string) {
 		}
 		w.steps++
 		w.run.Visits++
+		w.here = n
 		switch do := n.do.(type) {
 		case *hangup:
 			w.decided(n, turn{outcome: "ended", reason: do.why()}, "")
@@ -172,7 +175,11 @@ func (w *walk) from(id string) {
 			if notify, ok := do.(*notify); ok {
 				w.cmds = append(w.cmds, notify.command(w, n))
 			}
-			id = w.left(n, do.pass(w))
+			if t := do.pass(w); t.failed {
+				id = w.failed(n, t.reason)
+			} else {
+				id = w.left(n, t)
+			}
 		}
 	}
 }
@@ -198,7 +205,7 @@ func (w *walk) spent() string {
 
 // left records why a node was left and says where to; "" when the run has ended.
 func (w *walk) left(n *node, t turn) string {
-	to := t.to
+	to := n.local(t.to)
 	if to == "" {
 		var exact bool
 		to, exact = n.target(t.outcome)
@@ -220,6 +227,9 @@ func (w *walk) left(n *node, t turn) string {
 // when the run has ended, because there is none or it has failed itself.
 func (w *walk) failed(n *node, why string) string {
 	to := w.flow.handlers.failed
+	if n.from != nil && n.from.failed != "" {
+		to = n.from.failed // the nearest flow that has a handler
+	}
 	if w.run.Failed || w.run.Hungup {
 		to = ""
 	}
@@ -242,17 +252,23 @@ func (w *walk) end(h Hangup) {
 }
 
 func (w *walk) decided(n *node, t turn, to string) {
-	d := Decision{Node: n.id, Outcome: t.outcome, To: to, Reason: t.reason, Inputs: t.inputs, At: w.now}
+	d := Decision{
+		Node: n.id, Outcome: t.outcome, To: to, Rule: t.rule, Reason: brief(t.reason, maxSaid),
+		Inputs: bounded(t.inputs), Rejected: t.rejected, At: w.now,
+	}
 	if n.kind != nil {
 		d.Type = n.kind.Type
+	}
+	if n.from != nil {
+		d.Flow, d.Version = n.from.flow.name, n.from.flow.version
 	}
 	w.run.Path = append(w.run.Path, d)
 }
 
 // see is the scope as it is now.
 func (w *walk) see() map[string]any {
-	if w.scope == nil {
-		w.scope = Scope(*w.run, w.flow.Local(w.now))
+	if zone := w.flow.zoneOf(w.here); w.scope == nil || w.zone != zone {
+		w.scope, w.zone = Scope(*w.run, w.now.In(zone)), zone
 	}
 	return w.scope
 }

@@ -83,16 +83,26 @@ func (f *faults) err(at place, format string, args ...any)  { f.add(Error, at, f
 func (f *faults) warn(at place, format string, args ...any) { f.add(Warning, at, format, args) }
 
 func (f *faults) add(s Severity, at place, format string, args []any) {
-	f.found = append(f.found, Finding{Severity: s, Node: at.node, Key: at.key, Location: at.path, Message: fmt.Sprintf(format, args...)})
+	said := fmt.Sprintf(format, args...)
+	if at.within != "" {
+		said = at.within + ": " + said
+	}
+	f.found = append(f.found, Finding{Severity: s, Node: at.node, Key: at.key, Location: at.path, Message: said})
 }
 
 // place is somewhere in a document.
-type place struct{ path, key, node string }
+type place struct {
+	path, key, node string
+	within          string // a node of a flow that is called there; the place has no parts then
+}
 
 var plainKey = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
 
 // in is the place of a key of the object at p.
 func (p place) in(key string) place {
+	if p.within != "" {
+		return p
+	}
 	path := p.path
 	switch {
 	case !plainKey.MatchString(key):
@@ -111,5 +121,8 @@ func (p place) in(key string) place {
 
 // item is the place of an element of the list at p, which keeps the list's key.
 func (p place) item(i int) place {
+	if p.within != "" {
+		return p
+	}
 	return place{path: p.path + "[" + strconv.Itoa(i) + "]", key: p.key, node: p.node}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -20,6 +21,7 @@ type Flow struct {
 	calendars map[string]*calendar
 	zone      *time.Location // of time.* in expressions
 	tests     []Test
+	subflows  map[string]int // versions of the flows that were linked in
 	doc       []byte
 	broken    Findings
 }
@@ -30,7 +32,8 @@ type node struct {
 	kind *kind // nil if the type is unknown
 	cfg  any   // as written
 	on   map[string]string
-	do   any // passing, waiting or *hangup; nil if the cfg is faulty
+	do   any     // passing, waiting or *hangup; nil if the cfg is faulty
+	from *origin // nil in a flow's own nodes
 }
 
 // Name is the flow's own name.
@@ -53,6 +56,17 @@ func (f *Flow) Doc() []byte { return f.doc }
 // if they agree, else UTC.
 func (f *Flow) Local(t time.Time) time.Time { return t.In(f.zone) }
 
+// LocalAt is Local for a node, which may be of a flow that was linked in and
+// has calendars of its own.
+func (f *Flow) LocalAt(node string, t time.Time) time.Time { return t.In(f.zoneOf(f.nodes[node])) }
+
+func (f *Flow) zoneOf(n *node) *time.Location {
+	if n != nil && n.from != nil {
+		return n.from.zone
+	}
+	return f.zone
+}
+
 // Type of a node, "" if the flow has none of this name.
 func (f *Flow) Type(node string) string {
 	if n := f.nodes[node]; n != nil && n.kind != nil {
@@ -70,6 +84,21 @@ func NextType(f *Flow, node, outcome string) string {
 		return ""
 	}
 	to, _ := n.target(outcome)
+	for range maxSteps { // through the seams of flows that call each other
+		next := f.nodes[to]
+		if next == nil || len(next.on) != 1 {
+			break
+		}
+		switch do := next.do.(type) {
+		case *leave:
+			to = next.on[do.Outcome]
+			continue
+		case *subflow:
+			to = next.on[called]
+			continue
+		}
+		break
+	}
 	return f.Type(to)
 }
 
@@ -81,8 +110,17 @@ func (n *node) target(outcome string) (to string, exact bool) {
 	return n.on["default"], false
 }
 
-// place of the node in the document.
-func (n *node) place() place { return place{}.in("nodes").in(n.id) }
+// place of the node in the document. A node that was linked in has none: what
+// is said of it is said of the node that calls its flow.
+func (n *node) place() place {
+	if n.from == nil {
+		return place{}.in("nodes").in(n.id)
+	}
+	outermost, _, _ := strings.Cut(n.id, "/")
+	at := place{}.in("nodes").in(outermost).in("cfg").in("flow")
+	at.within = n.id
+	return at
+}
 
 // ids of all nodes, in order.
 func (f *Flow) ids() []string { return slices.Sorted(maps.Keys(f.nodes)) }

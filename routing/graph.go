@@ -20,7 +20,10 @@ func (n *node) edges() []edge {
 	if j, ok := n.do.(jumping); ok {
 		for _, x := range j.jumps() {
 			at := n.place().in("cfg")
-			out = append(out, edge{x.to, place{path: at.path + "." + x.at, key: "to", node: n.id}})
+			if at.within == "" {
+				at.path, at.key = at.path+"."+x.at, "to"
+			}
+			out = append(out, edge{n.local(x.to), at})
 		}
 	}
 	return out
@@ -31,8 +34,11 @@ func (l *linter) graph() {
 	l.unreachable()
 	l.cycles()
 	l.handlers()
+	if l.flow.isCalled() {
+		return // what its callers have heard before, and waited, is told of them
+	}
 	l.recordings()
-	if d := l.wait(l.flow.entry, l.flow.humans(), map[string]time.Duration{}); d > patience {
+	if d := l.wait(l.flow.entry, l.linked.humans(), map[string]time.Duration{}); d > patience {
 		l.warn(place{}.in("entry"), "a caller may wait %v before anybody's phone rings", d.Round(time.Second))
 	}
 }
@@ -70,8 +76,12 @@ func (f *Flow) reach(from string, seen map[string]bool, pass func(*node) bool) {
 }
 
 // rests: time passes in this node, or somebody is asked. Answering and looking
-// up can be over at once.
+// up can be over at once. What is in a flow that is called is not known before
+// that is linked in.
 func (n *node) rests() bool {
+	if s, ok := n.do.(*subflow); ok && s.callee == nil {
+		return true
+	}
 	return n.kind != nil && n.kind.Waits && !slices.Contains([]string{"answer", "crm_lookup", "http"}, n.kind.Type)
 }
 
@@ -87,13 +97,17 @@ func (l *linter) cycles() {
 	var trail []string
 	var visit func(id string)
 	visit = func(id string) {
-		n := l.flow.nodes[id]
+		n := l.linked.nodes[id]
 		if n == nil || n.rests() || state[id] == done {
 			return
 		}
 		if state[id] == open {
 			circle := trail[slices.Index(trail, id):]
-			l.err(l.flow.nodes[slices.Min(circle)].place(), "a circle without a wait: %s", strings.Join(append(slices.Clone(circle), id), " → "))
+			first := l.linked.nodes[slices.Min(circle)]
+			if !slices.ContainsFunc(circle, l.ours) {
+				return // a fault of the flow that is called
+			}
+			l.err(first.place(), "a circle without a wait: %s", strings.Join(append(slices.Clone(circle), id), " → "))
 			return
 		}
 		state[id] = open
@@ -104,14 +118,17 @@ func (l *linter) cycles() {
 		trail = trail[:len(trail)-1]
 		state[id] = done
 	}
-	for _, id := range l.flow.ids() {
+	for _, id := range l.linked.ids() {
 		visit(id)
 	}
 }
 
+// ours: the node stands in the document.
+func (l *linter) ours(id string) bool { return l.flow.nodes[id] != nil }
+
 // handlers warns of nodes that the hang-up handler cannot carry out.
 func (l *linter) handlers() {
-	l.flow.reach(l.flow.handlers.hangup, map[string]bool{}, func(n *node) bool {
+	l.linked.reach(l.flow.handlers.hangup, map[string]bool{}, func(n *node) bool {
 		if n.kind != nil && n.kind.Waits {
 			l.warn(n.place(), "the hang-up handler ends here: the caller has gone when it runs")
 			return false
@@ -123,7 +140,7 @@ func (l *linter) handlers() {
 // recordings warns of conversations that are recorded on a way on which nothing
 // has been played to the caller.
 func (l *linter) recordings() {
-	l.flow.reach(l.flow.entry, map[string]bool{}, func(n *node) bool {
+	l.linked.reach(l.flow.entry, map[string]bool{}, func(n *node) bool {
 		if d, ok := n.do.(*dial); ok && d.Record {
 			l.warn(n.place().in("cfg").in("record"), "the conversation is recorded without an announcement before it")
 		}
@@ -143,7 +160,7 @@ func (l *linter) recordings() {
 // wait is the longest time from a node on until somebody's phone rings, along
 // ways that come to one. A way that turns in a circle is followed once.
 func (l *linter) wait(id string, humans map[string]bool, known map[string]time.Duration) time.Duration {
-	n := l.flow.nodes[id]
+	n := l.linked.nodes[id]
 	if d, ok := known[id]; ok || n == nil || !humans[id] {
 		return d
 	}

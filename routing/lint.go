@@ -1,6 +1,7 @@
 package routing
 
 import (
+	"errors"
 	"regexp"
 	"slices"
 	"strings"
@@ -16,6 +17,7 @@ type Known struct {
 	Prompt func(name string) bool
 	// Disposition: reps may choose this code.
 	Disposition func(code string) bool
+	Flow        func(name string) *Flow // as it would be called: its live version
 }
 
 // Lint reports every fault and doubt about a flow: errors first, then warnings.
@@ -24,7 +26,8 @@ func Lint(f *Flow, known Known) Findings {
 	if f == nil {
 		return nil
 	}
-	l := &linter{faults: faults{found: slices.Clone(f.broken)}, flow: f, known: known}
+	l := &linter{faults: faults{found: slices.Clone(f.broken)}, flow: f, linked: f, known: known}
+	l.link()
 	l.whole()
 	for _, id := range f.ids() {
 		l.node(f.nodes[id])
@@ -35,26 +38,51 @@ func Lint(f *Flow, known Known) Findings {
 
 type linter struct {
 	faults
-	flow  *Flow
-	known Known
+	flow   *Flow
+	linked *Flow // with what it calls, as far as that is known
+	known  Known
+}
+
+// link looks at the flows that are called.
+func (l *linter) link() {
+	if l.known.Flow == nil {
+		return
+	}
+	g, err := Link(l.flow, l.known.Flow)
+	var bad *LinkError
+	if errors.As(err, &bad) {
+		l.found = append(l.found, bad.Findings...)
+		return
+	}
+	l.linked = g
 }
 
 func (l *linter) whole() {
 	l.target(place{}.in("entry"), l.flow.entry)
 	handlers := place{}.in("handlers")
-	if l.flow.handlers.hangup == "" {
-		l.err(handlers.in("hangup"), "there is no handler for hang-up")
-	} else {
+	switch {
+	case l.flow.handlers.hangup != "":
 		l.target(handlers.in("hangup"), l.flow.handlers.hangup)
+	case !l.flow.isCalled(): // else that of whoever calls it runs
+		l.err(handlers.in("hangup"), "there is no handler for hang-up")
 	}
 	if l.flow.handlers.failed != "" {
 		l.target(handlers.in("error"), l.flow.handlers.failed)
 	}
 	for i, t := range l.flow.tests {
 		for j, id := range t.Expect.Path {
-			l.target(place{}.in("tests").item(i).in("expect").in("path").item(j), id)
+			if l.linked.nodes[id] == nil && !l.unknownInside(id) {
+				l.err(place{}.in("tests").item(i).in("expect").in("path").item(j), "there is no node %q", id)
+			}
 		}
 	}
+}
+
+// unknownInside: the node may be one of a flow that is called, and that is not known.
+func (l *linter) unknownInside(id string) bool {
+	outer, _, inside := strings.Cut(id, "/")
+	n := l.flow.nodes[outer]
+	return inside && l.linked == l.flow && n != nil && n.kind != nil && n.kind.Type == "subflow"
 }
 
 func (l *linter) target(at place, to string) {
@@ -81,20 +109,15 @@ func (l *linter) node(n *node) {
 // edges checks the outcomes of a node against what it can come to.
 func (l *linter) edges(n *node) {
 	on := n.place().in("on")
-	if n.kind.Type == "hangup" {
+	if n.kind.ends() {
 		if len(n.on) > 0 {
-			l.err(on, "nothing comes after a hang-up")
+			l.err(on, "nothing comes after a %s", n.kind.Type)
 		}
 		return
 	}
-	possible := slices.Clone(n.kind.Outcomes)
-	if b, ok := n.do.(branched); ok {
-		possible = append(possible, b.outcomes()...)
-	}
-	slices.Sort(possible)
-	possible = slices.Compact(possible)
+	possible, all := l.possible(n)
 	for _, outcome := range keys(n.on) {
-		if outcome != "default" && n.do != nil && !slices.Contains(possible, outcome) {
+		if outcome != "default" && all && !slices.Contains(possible, outcome) {
 			l.err(on.in(outcome), "%s has no outcome %q; there are %s", n.kind.Type, outcome, strings.Join(possible, ", "))
 		}
 	}
@@ -106,6 +129,25 @@ func (l *linter) edges(n *node) {
 	} else if _, ok := n.on[n.kind.Outcomes[0]]; !ok {
 		l.err(on, "leads nowhere: give %q or \"default\"", n.kind.Outcomes[0])
 	}
+}
+
+// possible are the outcomes that a node can come to, if all of them are known.
+func (l *linter) possible(n *node) (outcomes []string, all bool) {
+	outcomes, all = slices.Clone(n.kind.Outcomes), n.do != nil
+	if b, ok := n.do.(branched); ok {
+		outcomes = append(outcomes, b.outcomes()...)
+	}
+	if s, ok := n.do.(*subflow); ok {
+		var callee *Flow
+		if l.known.Flow != nil {
+			callee = l.known.Flow(s.Flow)
+		}
+		if all = callee != nil; all {
+			outcomes = append(outcomes, callee.returns()...)
+		}
+	}
+	slices.Sort(outcomes)
+	return slices.Compact(outcomes), all
 }
 
 // named checks a string that names or holds something.
@@ -151,7 +193,7 @@ func (l *linter) named(n *node, at place, f Format, s string) {
 		if _, err := regexp.Compile(s); err != nil {
 			l.err(at, "is no regular expression: %v", err)
 		}
-	case TimeZone, Date, Clock, DateTime: // checked where they are read
+	case TimeZone, Date, Clock, DateTime, FlowName: // checked where they are read, or linked
 	}
 }
 

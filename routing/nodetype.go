@@ -2,6 +2,7 @@ package routing
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -32,7 +33,12 @@ type kind struct {
 }
 
 // branches: a node that can be left in more than one way.
-func (k *kind) branches() bool { return len(k.Outcomes) > 1 || k.Type == "switch" }
+func (k *kind) branches() bool {
+	return len(k.Outcomes) > 1 || k.Type == "switch" || k.Type == "split" || k.Type == "subflow"
+}
+
+// ends: nothing comes after such a node.
+func (k *kind) ends() bool { return k.Type == "hangup" || k.Type == "return" }
 
 // kinds is every type there is.
 var kinds = map[string]kind{
@@ -44,6 +50,9 @@ var kinds = map[string]kind{
 	"tag":         tagType(),
 	"switch":      switchType(),
 	"hours":       hoursType(),
+	"split":       splitType(),
+	"subflow":     subflowType(),
+	"return":      returnType(),
 	"crm_lookup":  lookupType(),
 	"http":        httpType(),
 	"dial":        dialType(),
@@ -58,7 +67,7 @@ var kinds = map[string]kind{
 }
 
 // later are types of the language that this version does not have.
-var later = map[string]bool{"split": true, "subflow": true, "transfer": true}
+var later = map[string]bool{"transfer": true}
 
 // What a node does is one of passing and waiting, or *hangup.
 type (
@@ -93,12 +102,21 @@ type jump struct {
 
 // turn is what comes of being in a node.
 type turn struct {
-	outcome string
-	to      string // a target that stands outside `on`
-	reason  string
-	inputs  map[string]any
-	again   Command // stay and wait once more
-	failed  bool
+	outcome  string
+	to       string // a target that stands outside `on`
+	rule     string // what in the node's cfg decided
+	reason   string
+	inputs   map[string]any
+	rejected []Rejection
+	again    Command // stay and wait once more
+	failed   bool
+}
+
+// reject notes why something else was not chosen.
+func (t *turn) reject(choice, format string, args ...any) {
+	if len(t.rejected) < maxRejected {
+		t.rejected = append(t.rejected, Rejection{choice, brief(fmt.Sprintf(format, args...), maxSaid)})
+	}
 }
 
 // as decodes a cfg into the struct of its type.

@@ -22,17 +22,18 @@ type Caller struct {
 // Run is one call's walk through one version of a flow: plain JSON, so that it
 // can be stored, shown and replayed.
 type Run struct {
-	Flow    string         `json:"flow"`
-	Version int            `json:"version"`
-	Caller  Caller         `json:"caller"`
-	At      string         `json:"at"`      // the node that waits; "" when ended
-	Vars    map[string]any `json:"vars"`    // crm.*, vars.*, digits …
-	Retries map[string]int `json:"retries"` // per menu or collect node
-	Visits  int            `json:"visits"`
-	Hungup  bool           `json:"hungup"` // the hang-up handler has begun
-	Failed  bool           `json:"failed"` // the error handler has begun
-	Ended   bool           `json:"ended"`
-	Path    []Decision     `json:"path"`
+	Flow     string         `json:"flow"`
+	Version  int            `json:"version"`
+	Subflows map[string]int `json:"subflows,omitempty"` // versions of the flows it calls, by name; not to be changed
+	Caller   Caller         `json:"caller"`
+	At       string         `json:"at"`      // the node that waits; "" when ended
+	Vars     map[string]any `json:"vars"`    // crm.*, vars.*, digits …
+	Retries  map[string]int `json:"retries"` // per menu or collect node
+	Visits   int            `json:"visits"`
+	Hungup   bool           `json:"hungup"` // the hang-up handler has begun
+	Failed   bool           `json:"failed"` // the error handler has begun
+	Ended    bool           `json:"ended"`
+	Path     []Decision     `json:"path"`
 
 	StartedAt time.Time `json:"started_at,omitzero"` // when the walk began
 	Told      []Told    `json:"told,omitempty"`      // what it was resumed with, in order: see Replay
@@ -40,13 +41,23 @@ type Run struct {
 
 // Decision says why the walk went where it went.
 type Decision struct {
-	Node    string         `json:"node"`
-	Type    string         `json:"type"`
-	Outcome string         `json:"outcome"`
-	To      string         `json:"to"`
-	Reason  string         `json:"reason,omitempty"` // the case that held, the menu key …
-	Inputs  map[string]any `json:"inputs,omitempty"`
-	At      time.Time      `json:"at"`
+	Node     string         `json:"node"`
+	Type     string         `json:"type"`
+	Flow     string         `json:"flow,omitempty"`    // the flow that was called, if the node is one of its
+	Version  int            `json:"version,omitempty"` // of that flow
+	Outcome  string         `json:"outcome"`           // what was chosen
+	To       string         `json:"to"`
+	Rule     string         `json:"rule,omitempty"`     // what in the node's cfg decided: "cases[1]", "holidays", "options.2"
+	Reason   string         `json:"reason,omitempty"`   // the same in words
+	Inputs   map[string]any `json:"inputs,omitempty"`   // what it was decided by
+	Rejected []Rejection    `json:"rejected,omitempty"` // what else there was
+	At       time.Time      `json:"at"`
+}
+
+// Rejection is something that was not chosen, and why.
+type Rejection struct {
+	Choice string `json:"choice"`
+	Why    string `json:"why"`
 }
 
 // Number is a telephone number of ours and the flow that its calls run.

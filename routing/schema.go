@@ -40,6 +40,7 @@ const (
 	LotName         Format = "lot"
 	PromptName      Format = "prompt"
 	CalendarName    Format = "calendar"
+	FlowName        Format = "flow"
 	DispositionCode Format = "disposition_code"
 	DialTarget      Format = "dial_target"   // "owner", "agent:ann", "team:enterprise", "number:+34…"
 	LadderTarget    Format = "ladder_target" // also "parker", "manager"
@@ -279,6 +280,11 @@ func seconds(doc string, standard any, low, high float64) *Schema {
 
 func count(doc string, standard any, low, high float64) *Schema {
 	return amount("integer", doc, standard, low, high)
+}
+
+func (s *Schema) describedAs(doc string) *Schema {
+	s.Description = doc
+	return s
 }
 
 func (s *Schema) withDefault(v any) *Schema {

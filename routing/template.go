@@ -47,24 +47,38 @@ func parseTemplate(s string) (template, error) {
 	}
 }
 
+// alone: the text is one value and nothing else.
+func (t *template) alone() bool {
+	return len(t.paths) == 1 && t.literals[0] == "" && t.literals[1] == ""
+}
+
 // expand puts the values in. What is missing is left out; control characters
-// are too, because the text ends up in SIP headers and messages.
-func expand(s string, scope map[string]any) string {
-	if !strings.Contains(s, "{{") {
-		return clean(s, maxExpanded)
-	}
-	t, err := parseTemplate(s)
-	if err != nil {
-		return "" // refused when published
+// are too, because the text ends up in SIP headers and messages. The scope is
+// only asked for if there is something to put in.
+func (t *template) expand(scope func() map[string]any) string {
+	switch {
+	case len(t.literals) == 0: // refused when published
+		return ""
+	case len(t.paths) == 0:
+		return clean(t.literals[0], maxExpanded)
 	}
 	var b strings.Builder
 	for i, lit := range t.literals {
 		b.WriteString(lit)
 		if i < len(t.paths) {
-			b.WriteString(clean(show(lookup(scope, t.paths[i])), maxExpansion))
+			b.WriteString(clean(show(lookup(scope(), t.paths[i])), maxExpansion))
 		}
 	}
 	return clean(b.String(), maxExpanded)
+}
+
+// expand reads a text and puts the values in.
+func expand(s string, scope map[string]any) string {
+	t, err := parseTemplate(s)
+	if err != nil {
+		return "" // refused when published
+	}
+	return t.expand(func() map[string]any { return scope })
 }
 
 func clean(s string, limit int) string {

@@ -3,6 +3,7 @@ package app
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -104,7 +105,7 @@ func (a *App) startCalls(ctx context.Context) error {
 	hub = callctl.New(callctl.Config{
 		Node: call.NodeID(a.cfg.Node), Plan: a.plan.Plan, Book: a.Book, Parking: a.Lots, Lines: a.Agents,
 		Directory: a.dir, Dialer: a.SIP, Notify: a.notify, Ask: ask, Speak: a.sounds.say, Recordings: filepath.Join(a.cfg.DataDir, "recordings"), Voicemail: a.mailroom.dir, Mail: a.Mail, Messages: a.mailroom, Greeting: a.mailroom.greets,
-		WrapUp: a.cfg.WrapUp(), Dispositions: a.Said, Flow: a.flowVersion,
+		WrapUp: a.cfg.WrapUp(), Dispositions: a.Said, Flow: a.flowOf,
 		Log: a.log.With("part", "calls"),
 	})
 	a.Hub = hub
@@ -122,13 +123,26 @@ func (a *App) startCalls(ctx context.Context) error {
 	return nil
 }
 
-// flowVersion is a version of a flow that calls have run.
-func (a *App) flowVersion(ctx context.Context, name string, n int) (*routing.Flow, error) {
-	v, err := a.Routes.Version(ctx, name, n)
+// flowOf is the flow that a run walks, in the versions that it began with.
+func (a *App) flowOf(ctx context.Context, run routing.Run) (*routing.Flow, error) {
+	read := func(name string, n int) (*routing.Flow, error) {
+		v, err := a.Routes.Version(ctx, name, n)
+		if err != nil {
+			return nil, err
+		}
+		return v.Parse()
+	}
+	f, err := read(run.Flow, run.Version)
 	if err != nil {
 		return nil, err
 	}
-	return v.Parse()
+	var failed error
+	linked, err := routing.Link(f, func(name string) *routing.Flow {
+		called, err := read(name, run.Subflows[name])
+		failed = errors.Join(failed, err)
+		return called
+	})
+	return linked, errors.Join(err, failed)
 }
 
 // iface is a configured interface as the SIP edge takes it.

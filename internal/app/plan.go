@@ -113,26 +113,62 @@ func (p *planner) read(ctx context.Context) (*callctl.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
+	live := liveFlows{routes: p.routes, read: map[string]*routing.Flow{}}
 	for _, n := range numbers {
 		plan.Numbers[n.Number] = n.Flow
 		if plan.Flows[n.Flow] != nil {
 			continue
 		}
-		v, err := p.routes.LiveVersion(ctx, n.Flow)
-		var none *routingpg.NotFoundError
-		switch {
-		case errors.As(err, &none):
-			p.log.Warn("a number's flow is not published; its calls are refused", "number", n.Number, "flow", n.Flow)
-			continue
-		case err != nil: // a database that goes away meanwhile takes no number away
-			return nil, err
+		f, err := live.linked(ctx, n.Flow)
+		if live.err != nil { // a database that goes away meanwhile takes no number away
+			return nil, live.err
 		}
-		if plan.Flows[n.Flow], err = v.Parse(); err != nil {
+		if err != nil {
 			p.log.Warn("a number's flow cannot be run; its calls are refused", "number", n.Number, "flow", n.Flow, "err", err)
-			delete(plan.Flows, n.Flow)
+			continue
 		}
+		plan.Flows[n.Flow] = f
 	}
 	return plan, nil
+}
+
+// liveFlows reads published flows, each once however many numbers and flows lead to it.
+type liveFlows struct {
+	routes *routingpg.Store
+	read   map[string]*routing.Flow // nil: there is none to run
+	err    error                    // of the database
+}
+
+// linked is a flow with all that it calls, ready to run. The error says why it
+// cannot be.
+func (l *liveFlows) linked(ctx context.Context, name string) (*routing.Flow, error) {
+	f, err := l.live(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	return routing.Link(f, func(name string) *routing.Flow {
+		f, _ := l.live(ctx, name) // Link says that it is not there
+		return f
+	})
+}
+
+func (l *liveFlows) live(ctx context.Context, name string) (*routing.Flow, error) {
+	if f := l.read[name]; f != nil {
+		return f, nil
+	}
+	v, err := l.routes.LiveVersion(ctx, name)
+	if err != nil {
+		if !errors.As(err, new(*routingpg.NotFoundError)) && l.err == nil {
+			l.err = err
+		}
+		return nil, err
+	}
+	f, err := v.Parse()
+	if err != nil {
+		return nil, err
+	}
+	l.read[name] = f
+	return f, nil
 }
 
 // watch reloads when another node changed the configuration, until ctx ends.

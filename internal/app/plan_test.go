@@ -19,14 +19,23 @@ func TestPlanStaysWhenItCannotBeRead(t *testing.T) {
 	db := pgtest.New(t)
 	ctx := t.Context()
 	routes := routingpg.New(db)
-	doc := []byte(`{"schema": "callflow/v1", "name": "line", "entry": "bye", "handlers": {"hangup": "bye"}, "nodes": {"bye": {"type": "hangup"}}}`)
+	doc := []byte(`{"schema": "callflow/v1", "name": "line", "entry": "in", "handlers": {"hangup": "bye"}, "nodes": {
+		"in": {"type": "subflow", "cfg": {"flow": "middle"}, "on": {"default": "bye"}}, "bye": {"type": "hangup"}}}`)
+	if _, err := routes.SaveDraft(ctx, "draft", []byte(strings.Replace(string(doc), `"line"`, `"draft"`, 1)), nil); err != nil {
+		t.Fatal(err)
+	}
+	// Two that only other flows lead to.
+	for name, nodes := range map[string]string{
+		"inner": `"r": {"type": "return"}`, "middle": `"r": {"type": "subflow", "cfg": {"flow": "inner"}, "on": {"default": "bye"}}, "bye": {"type": "return"}`,
+	} {
+		if _, _, err := routes.PutFlow(ctx, []byte(`{"schema": "callflow/v1", "name": "`+name+`", "entry": "r", "nodes": {`+nodes+`}}`), "", time.Now(), func(*routing.Flow) routing.Findings { return nil }); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if _, err := routes.SaveDraft(ctx, "line", doc, nil); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := routes.Publish(ctx, "line", "", "", time.Now(), func(*routing.Flow) routing.Findings { return nil }); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := routes.SaveDraft(ctx, "draft", []byte(strings.Replace(string(doc), `"line"`, `"draft"`, 1)), nil); err != nil {
 		t.Fatal(err)
 	}
 	for number, flow := range map[call.Number]string{"+12025550100": "line", "+12025550101": "draft"} {
@@ -40,6 +49,9 @@ func TestPlanStaysWhenItCannotBeRead(t *testing.T) {
 	}
 	if err := p.Load(ctx); err != nil {
 		t.Fatal(err)
+	}
+	if got := p.Plan().Flows["line"].Subflows(); got["middle"] != 1 || got["inner"] != 1 {
+		t.Errorf("line calls %v", got)
 	}
 	if plan := p.Plan(); plan.Flows["line"] == nil || plan.Flows["draft"] != nil {
 		t.Fatalf("flows that can be called: %v, want line and not the draft", plan.Flows)

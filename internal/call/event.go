@@ -50,7 +50,7 @@ const (
 	Refused      EventType = "call.refused"
 	Ended        EventType = "call.ended"
 	FlowStarted  EventType = "flow.started"
-	FlowDecided  EventType = "flow.decided" // Data: {type, outcome, to, reason, inputs}
+	FlowDecided  EventType = "flow.decided" // Data: {type, outcome, to, rule, reason, inputs, rejected, subflow, subflow_version}
 	FlowFailed   EventType = "flow.failed"
 	Dialled      EventType = "dial.started"
 	DialResult   EventType = "dial.result"

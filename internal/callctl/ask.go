@@ -134,12 +134,12 @@ func (h *Hub) DispositionSettled(ctx context.Context, j disposition.Settled) err
 
 // goOnWithout lets the flow of a call that is over go on from its disposition.
 func (h *Hub) goOnWithout(ctx context.Context, a disposition.Ask) error {
-	flow, err := h.cfg.Flow(ctx, a.Flow, a.Version)
-	if err != nil {
-		return fmt.Errorf("go on with %s: %w", a.Call, err)
-	}
 	var run routing.Run
 	if err := json.Unmarshal(a.Run, &run); err != nil {
+		return fmt.Errorf("go on with %s: %w", a.Call, err)
+	}
+	flow, err := h.cfg.Flow(ctx, run)
+	if err != nil {
 		return fmt.Errorf("go on with %s: %w", a.Call, err)
 	}
 	before := len(run.Path)

@@ -27,7 +27,7 @@ type wait struct {
 func (c *Call) startFlow() {
 	caller := routing.Caller{Call: c.id, From: c.from.Number, Name: c.from.Name, To: c.to, Trunk: c.trunk, At: c.began}
 	run, cmds, err := routing.Start(c.flow, caller, c.began)
-	c.note(call.Event{Type: call.FlowStarted, At: c.began, Flow: run.Flow, Version: run.Version})
+	c.note(call.Event{Type: call.FlowStarted, At: c.began, Flow: run.Flow, Version: run.Version, Data: subflows(run)})
 	c.walked(run, cmds, err)
 }
 
@@ -68,10 +68,28 @@ func (c *Call) walked(run routing.Run, cmds []routing.Command, err error) {
 
 // decided is the fact that a flow went one way and not another.
 func decided(id call.ID, run routing.Run, d routing.Decision) call.Event {
-	return call.Event{
-		Call: id, Type: call.FlowDecided, At: d.At, Flow: run.Flow, Version: run.Version, Node: d.Node,
-		Data: map[string]any{"type": d.Type, "outcome": d.Outcome, "to": d.To, "reason": d.Reason, "inputs": d.Inputs},
+	data := map[string]any{"type": d.Type, "outcome": d.Outcome, "to": d.To, "reason": d.Reason}
+	if d.Rule != "" {
+		data["rule"] = d.Rule
 	}
+	if len(d.Inputs) > 0 {
+		data["inputs"] = d.Inputs
+	}
+	if len(d.Rejected) > 0 {
+		data["rejected"] = d.Rejected
+	}
+	if d.Flow != "" {
+		data["subflow"], data["subflow_version"] = d.Flow, d.Version
+	}
+	return call.Event{Call: id, Type: call.FlowDecided, At: d.At, Flow: run.Flow, Version: run.Version, Node: d.Node, Data: data}
+}
+
+// subflows are the versions of the flows that a run calls, which it keeps to its end.
+func subflows(run routing.Run) map[string]any {
+	if len(run.Subflows) == 0 {
+		return nil
+	}
+	return map[string]any{"subflows": run.Subflows}
 }
 
 // carryOut does what the flow asks. Whatever needs the caller's ear picks the

@@ -23,7 +23,7 @@ type Config struct {
 	Notify    func(context.Context, Notification) error // nil: notifications are only noted
 	// Dispositions and Flow, which reads a version of a flow, let a flow ask what came of a call; nil: nobody is asked.
 	Dispositions Dispositions
-	Flow         func(ctx context.Context, name string, version int) (*routing.Flow, error)
+	Flow         func(ctx context.Context, run routing.Run) (*routing.Flow, error)
 	// Ask makes the request of a flow's http node, until ctx ends; id is the
 	// request's own. nil: such nodes come to "error".
 	Ask func(ctx context.Context, id string, q routing.HTTP) (status int, answer []byte, err error)

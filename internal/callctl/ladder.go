@@ -110,7 +110,11 @@ func (c *Call) when(s parking.Step, then func(bool, error)) {
 
 // scope is what expressions of the ladder read.
 func (c *Call) scope() map[string]any {
-	scope := routing.Scope(c.walk, time.Now())
+	now := time.Now()
+	if c.flow != nil { // else a person parked the call
+		now = c.flow.LocalAt(c.walk.At, now)
+	}
+	scope := routing.Scope(c.walk, now)
 	if c.record != nil {
 		known, _ := scope["crm"].(map[string]any)
 		merged := maps.Clone(known)

@@ -117,7 +117,7 @@ func newRig(t *testing.T) *rig {
 	r.hub = callctl.New(callctl.Config{
 		Node: "n1", Plan: r.plan, Book: r.book, Parking: r.parks, Lines: r.lines, Directory: r, Dialer: r.phone,
 		Dispositions: r.said, Notify: r.notify,
-		Flow: func(context.Context, string, int) (*routing.Flow, error) {
+		Flow: func(context.Context, routing.Run) (*routing.Flow, error) {
 			r.mu.Lock()
 			defer r.mu.Unlock()
 			return r.flows["main"], nil

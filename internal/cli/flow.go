@@ -85,7 +85,15 @@ func check(ctx context.Context, doc []byte) verdict {
 	}
 	v.Flow = f.Name()
 	v.Findings = append(v.Findings, routing.Lint(f, routing.Known{})...)
-	if err == nil && len(routing.Findings(v.Findings).Errors()) == 0 {
+	calls := f.Calls()
+	switch {
+	case err != nil || len(routing.Findings(v.Findings).Errors()) > 0:
+	case len(calls) > 0: // which only a hub knows
+		v.Findings = append(v.Findings, routing.Finding{
+			Severity: routing.Warning, Key: "tests", Location: "tests",
+			Message: "not run here, because the flow calls " + strings.Join(calls, ", ") + ": publishing runs them",
+		})
+	default:
 		v.Tests = append(v.Tests, sim.Tests(ctx, f)...)
 		v.Findings = append(v.Findings, routing.TestFindings(v.Tests)...)
 	}

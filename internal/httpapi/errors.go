@@ -54,6 +54,9 @@ func (a *api) problem(_ context.Context, err error) *Problem {
 		p.Code = "disposition_unknown"
 		return p
 	}
+	if e, ok := errors.AsType[*routing.LinkError](err); ok {
+		return faulty(e.Findings)
+	}
 	if e, ok := errors.AsType[*routing.ParseError](err); ok {
 		return faulty(e.Findings)
 	}

@@ -187,6 +187,13 @@ func (a *api) flows() {
 			if err != nil {
 				return nil, err
 			}
+			known, err := a.Known(ctx)
+			if err != nil {
+				return nil, err
+			}
+			if f, err = routing.Link(f, known.Flow); err != nil {
+				return nil, err
+			}
 			run := TestRun{Passed: true, Data: sim.Tests(ctx, f)}
 			for i, r := range run.Data {
 				run.Data[i].Path = some(r.Path)

@@ -36,6 +36,7 @@ type (
 		Numbers(ctx context.Context) ([]routing.Number, error)
 		SaveNumber(ctx context.Context, n routing.Number) error
 		Flows(ctx context.Context) ([]routingpg.Flow, error)
+		LiveVersion(ctx context.Context, flow string) (routingpg.Version, error)
 		// PutFlow saves the document as the draft and publishes it, unless it is
 		// what is live already; fresh tells which.
 		PutFlow(ctx context.Context, doc []byte, message string, now time.Time, check func(*routing.Flow) routing.Findings) (f *routing.Flow, fresh bool, err error)
@@ -314,7 +315,7 @@ func (a *applier) flows(ctx context.Context, d Document) error {
 	if err != nil {
 		return err
 	}
-	for _, doc := range d.Flows {
+	for _, doc := range calledFirst(d.Flows) {
 		f, fresh, err := a.s.Routes.PutFlow(ctx, doc, "applied from a set-up file", a.now, func(f *routing.Flow) routing.Findings { return sim.Check(ctx, f, known) })
 		if err != nil {
 			return err
@@ -372,6 +373,6 @@ func KnownTo(ctx context.Context, s Stores, docs ...Document) (routing.Known, er
 	}
 	return routing.Known{
 		Lot: has("lot"), Queue: has("queue"), Agent: has("agent"), Team: has("team"), Prompt: s.Prompt,
-		Disposition: has("disposition"),
+		Disposition: has("disposition"), Flow: callable(ctx, s, docs),
 	}, nil
 }

@@ -1,6 +1,7 @@
 package setup_test
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -86,6 +87,27 @@ func TestApply(t *testing.T) {
 			t.Fatal(lots, err)
 		}
 	})
+}
+
+// Whatever the order in the document, a flow is published after those it calls.
+func TestApplyFlowsThatCallEachOther(t *testing.T) {
+	t.Parallel()
+	s := stores(t)
+	flow := func(name, other string) string {
+		return "\n  - {schema: callflow/v1, name: " + name + ", entry: s, nodes: {s: {type: subflow, cfg: {flow: " + other + "}, on: {default: r}}, r: {type: return}}}"
+	}
+	doc := "flows:" + flow("a", "b") + flow("b", "c") + "\n  - {schema: callflow/v1, name: c, entry: r, nodes: {r: {type: return}}}"
+	got, err := apply(t, s, doc)
+	if err != nil || !slices.Equal(got, []string{"flow created", "flow created", "flow created"}) {
+		t.Fatal(got, err)
+	}
+	_, err = apply(t, s, "flows:"+flow("d", "nowhere")+flow("c", "a"))
+	for _, want := range []string{`flows[0].nodes.s.cfg.flow: there is no published flow "nowhere"`, "flows[1]", "c → a → b → c"} {
+		found, _ := errors.AsType[*setup.FlowsError](err)
+		if found == nil || !strings.Contains(found.Findings.String(), want) {
+			t.Errorf("%v does not say %q", err, want)
+		}
+	}
 }
 
 func TestApplyChecksReferencesFirst(t *testing.T) {

@@ -2,11 +2,13 @@ package sim
 
 import (
 	"context"
+	"errors"
 
 	"github.com/callyard/callyard/routing"
 )
 
-// Tests runs the tests that a flow carries, each as an imagined call.
+// Tests runs the tests that a flow carries, each as an imagined call. A flow that
+// calls others must have been linked.
 func Tests(ctx context.Context, f *routing.Flow) []routing.TestResult {
 	out := make([]routing.TestResult, 0, len(f.Tests()))
 	for _, t := range f.Tests() {
@@ -28,8 +30,17 @@ func Tests(ctx context.Context, f *routing.Flow) []routing.TestResult {
 // doubted: what lint finds, and the tests that fail if lint finds no error.
 func Check(ctx context.Context, f *routing.Flow, known routing.Known) routing.Findings {
 	found := routing.Lint(f, known)
-	if len(found.Errors()) == 0 {
-		found = append(found, routing.TestFindings(Tests(ctx, f))...)
+	if len(found.Errors()) > 0 {
+		return found
 	}
-	return found
+	find := known.Flow
+	if find == nil {
+		find = func(string) *routing.Flow { return nil }
+	}
+	linked, err := routing.Link(f, find)
+	var bad *routing.LinkError
+	if errors.As(err, &bad) {
+		return append(found, bad.Findings...)
+	}
+	return append(found, routing.TestFindings(Tests(ctx, linked))...)
 }

@@ -78,3 +78,23 @@ func TestFailingTestsAreTold(t *testing.T) {
 		t.Errorf("%s", found)
 	}
 }
+
+// Tests of a flow that calls others go through those.
+func TestFlowTestsOfSubflows(t *testing.T) {
+	inner := parse(t, `{"schema": "callflow/v1", "name": "inner", "entry": "r", "nodes": {"r": {"type": "return", "cfg": {"outcome": "big"}}}}`)
+	main := parse(t, `{"schema": "callflow/v1", "name": "main", "entry": "s", "handlers": {"hangup": "bye"}, "nodes": {
+		"s": {"type": "subflow", "cfg": {"flow": "inner"}, "on": {"big": "v", "default": "bye"}}, "v": {"type": "voicemail", "on": {"default": "bye"}}, "bye": {"type": "hangup"}},
+		"tests": [{"name": "t", "given": {"at": "2026-11-03T10:00:00Z"}, "expect": {"path": ["s", "s/r", "v"], "outcome": "left"}}]}`)
+	known := routing.Known{Flow: func(name string) *routing.Flow {
+		if name == "inner" {
+			return inner
+		}
+		return nil
+	}}
+	if found := sim.Check(t.Context(), main, known); len(found) > 0 {
+		t.Error(found)
+	}
+	if found := sim.Check(t.Context(), main, routing.Known{}).Errors(); len(found) != 1 || found[0].Location != "nodes.s.cfg.flow" {
+		t.Errorf("without the other flow: %v", found)
+	}
+}

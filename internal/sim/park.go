@@ -165,8 +165,7 @@ func (c *stage) when(s parking.Step) (holds bool, takes time.Duration, err error
 
 // scope is what expressions of the ladder read.
 func (c *stage) scope() map[string]any {
-	now := c.clock.now
-	scope := routing.Scope(c.run, now)
+	scope := routing.Scope(c.run, c.flow.LocalAt(c.run.At, c.clock.now))
 	if c.record != nil {
 		known, _ := scope["crm"].(map[string]any)
 		merged := maps.Clone(known)
@@ -177,7 +176,7 @@ func (c *stage) scope() map[string]any {
 		scope["crm"] = merged
 	}
 	if p := c.stay; p != nil {
-		scope["lot"] = map[string]any{"name": p.lot.Name, "slot": p.park.Slot, "age_s": now.Sub(p.park.ParkedAt).Seconds()}
+		scope["lot"] = map[string]any{"name": p.lot.Name, "slot": p.park.Slot, "age_s": c.clock.now.Sub(p.park.ParkedAt).Seconds()}
 	}
 	return scope
 }

@@ -95,18 +95,31 @@ func locked(ctx context.Context, tx *pg.Tx, name string) (Flow, error) {
 }
 
 // DeleteFlow removes a flow with its versions. *NotFoundError; *InUseError while
-// a number leads to it. Calls that run it go on to their end.
+// a number leads to it or the live version of another flow calls it. Calls that
+// run it go on to their end.
 func (s *Store) DeleteFlow(ctx context.Context, name string) error {
-	done, err := s.db.Pool.Exec(ctx, `delete from flows where name = $1`, name)
-	switch {
-	case state(err) == foreignKeyViolation:
-		return &InUseError{name}
-	case err != nil:
-		return fmt.Errorf("delete flow %s: %w", name, err)
-	case done.RowsAffected() == 0:
-		return &NotFoundError{"flow", name}
-	}
-	return nil
+	return s.db.In(ctx, func(tx *pg.Tx) error {
+		if err := shelve(ctx, tx); err != nil {
+			return err
+		}
+		by, err := callers(ctx, tx, name)
+		if err != nil {
+			return err
+		}
+		if len(by) > 0 {
+			return &InUseError{Flow: name, Callers: by}
+		}
+		done, err := tx.Exec(ctx, `delete from flows where name = $1`, name)
+		switch {
+		case state(err) == foreignKeyViolation:
+			return &InUseError{Flow: name}
+		case err != nil:
+			return fmt.Errorf("delete flow %s: %w", name, err)
+		case done.RowsAffected() == 0:
+			return &NotFoundError{"flow", name}
+		}
+		return nil
+	})
 }
 
 // PutFlow saves a document as the draft of the flow it names and publishes it,
@@ -125,6 +138,9 @@ func (s *Store) PutFlow(ctx context.Context, doc []byte, message string, now tim
 	}
 	name := f.Name()
 	err = s.db.In(ctx, func(tx *pg.Tx) error {
+		if err := shelve(ctx, tx); err != nil {
+			return err
+		}
 		switch live, err := liveIn(ctx, tx, name); {
 		case err == nil && same(live.Doc, doc): // a draft that somebody is at work on stays theirs
 			f = f.WithVersion(live.N)

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -41,8 +42,11 @@ type (
 	InvalidError struct{ What, Field, Why string }
 	// TakenError: another number or trunk is called so.
 	TakenError struct{ What, Name string }
-	// InUseError: numbers still lead to the flow.
-	InUseError struct{ Flow string }
+	// InUseError: numbers still lead to the flow, or other flows call it.
+	InUseError struct {
+		Flow    string
+		Callers []string // none: numbers lead to it
+	}
 )
 
 func (e *NotFoundError) Error() string { return fmt.Sprintf("there is no %s %q", e.What, e.Name) }
@@ -60,7 +64,13 @@ func (e *LintError) Error() string {
 }
 func (e *InvalidError) Error() string { return fmt.Sprintf("%s: %s %s", e.What, e.Field, e.Why) }
 func (e *TakenError) Error() string   { return fmt.Sprintf("there is another %s %q", e.What, e.Name) }
-func (e *InUseError) Error() string   { return fmt.Sprintf("numbers lead to flow %s", e.Flow) }
+
+func (e *InUseError) Error() string {
+	if len(e.Callers) > 0 {
+		return fmt.Sprintf("flow %s is called by %s: take out the subflow nodes and publish", e.Flow, strings.Join(e.Callers, ", "))
+	}
+	return fmt.Sprintf("numbers lead to flow %s", e.Flow)
+}
 
 // SQLSTATEs that stand for domain errors.
 const (

@@ -90,6 +90,9 @@ func (s *Store) Live(ctx context.Context, flow string) (*routing.Flow, error) {
 func (s *Store) Publish(ctx context.Context, name, message, author string, now time.Time, check func(*routing.Flow) routing.Findings) (Version, error) {
 	var v Version
 	err := s.db.In(ctx, func(tx *pg.Tx) (err error) {
+		if err := shelve(ctx, tx); err != nil {
+			return err
+		}
 		v, _, err = publish(ctx, tx, name, message, author, now, check)
 		return err
 	})
@@ -101,7 +104,7 @@ func publish(ctx context.Context, tx *pg.Tx, name, message, author string, now t
 	if err != nil {
 		return Version{}, false, err
 	}
-	warnings, err := sound(name, f.Draft, check)
+	warnings, err := sound(ctx, tx, name, f.Draft, check)
 	if err != nil {
 		return Version{}, false, err
 	}
@@ -126,6 +129,9 @@ func publish(ctx context.Context, tx *pg.Tx, name, message, author string, now t
 func (s *Store) SetLive(ctx context.Context, name string, n int, message, author string, now time.Time, check func(*routing.Flow) routing.Findings) (Version, error) {
 	var v Version
 	err := s.db.In(ctx, func(tx *pg.Tx) error {
+		if err := shelve(ctx, tx); err != nil {
+			return err
+		}
 		f, err := locked(ctx, tx, name)
 		if err != nil {
 			return err
@@ -133,7 +139,7 @@ func (s *Store) SetLive(ctx context.Context, name string, n int, message, author
 		if v, err = version(ctx, tx, name, n); err != nil || f.Live == n {
 			return err
 		}
-		warnings, err := sound(name, v.Doc, check)
+		warnings, err := sound(ctx, tx, name, v.Doc, check)
 		if err != nil {
 			return err
 		}
@@ -163,7 +169,7 @@ func add(ctx context.Context, tx *pg.Tx, v Version) (Version, error) {
 }
 
 // sound checks a document as publishing demands and returns the warnings.
-func sound(name string, doc []byte, check func(*routing.Flow) routing.Findings) (routing.Findings, error) {
+func sound(ctx context.Context, tx *pg.Tx, name string, doc []byte, check func(*routing.Flow) routing.Findings) (routing.Findings, error) {
 	f, err := routing.Parse(doc)
 	var found routing.Findings
 	if bad := (*routing.ParseError)(nil); errors.As(err, &bad) {
@@ -184,10 +190,28 @@ func sound(name string, doc []byte, check func(*routing.Flow) routing.Findings) 
 			})
 		}
 	}
+	if len(found.Errors()) == 0 && f != nil {
+		more, err := whole(ctx, tx, f)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, more...)
+	}
 	if len(found.Errors()) > 0 {
 		return nil, &LintError{name, found}
 	}
 	return found.Warnings(), nil
+}
+
+// whole looks at a flow together with those that it calls and that call it.
+func whole(ctx context.Context, tx *pg.Tx, f *routing.Flow) (routing.Findings, error) {
+	err := linkable(ctx, tx, f)
+	if bad := (*routing.LinkError)(nil); errors.As(err, &bad) {
+		return bad.Findings, nil
+	} else if err != nil {
+		return nil, err
+	}
+	return harmed(ctx, tx, f)
 }
 
 // same: documents that differ in nothing but their white space and the order of their keys.
