@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 )
 
 // The nodes that decide or remember at once: set, tag, switch and hours.
@@ -31,7 +33,7 @@ func (s *set) prepare(*Flow) { s.vars = prepareAssignments(s.Vars) }
 func (s *set) pass(w *walk) turn {
 	s.vars.assign(w)
 	// The values may be a secret of the caller's: the ledger gets their names.
-	return turn{outcome: "next", reason: "sets " + strings.Join(keys(s.Vars), ", ")}
+	return turn{outcome: "next", rule: "vars", reason: "sets " + strings.Join(keys(s.Vars), ", ")}
 }
 
 func (s *set) lint(_ *node, at place, out *faults) { s.vars.lint(at.in("vars"), s.Vars, out) }
@@ -60,7 +62,7 @@ func (t *tag) pass(w *walk) turn {
 		}
 	}
 	w.set("tags", add)
-	return turn{outcome: "next", inputs: add}
+	return turn{outcome: "next", rule: "cfg", reason: "says what brought the caller", inputs: add}
 }
 
 type choose struct {
@@ -92,17 +94,24 @@ func (c *choose) prepare(*Flow) {
 
 func (c *choose) pass(w *walk) turn {
 	scope := w.see()
+	var t turn
 	var read []string
 	for i, cond := range c.conditions {
-		if cond == nil {
+		if cond == nil { // refused when published
 			continue
 		}
 		read = append(read, cond.paths...)
-		if ok, err := cond.holds(scope); err == nil && ok {
-			return turn{outcome: fmt.Sprintf("case %d", i+1), to: c.Cases[i].To, reason: cond.source, inputs: inputs(scope, cond.paths)}
+		ok, err := cond.holds(scope)
+		if err == nil && ok {
+			t.outcome, t.to, t.rule, t.reason = "case "+strconv.Itoa(i+1), c.Cases[i].To, "cases["+strconv.Itoa(i)+"]", cond.source
+			t.inputs = inputs(scope, read)
+			return t
+		}
+		if len(t.rejected) < maxRejected {
+			t.reject("case "+strconv.Itoa(i+1), "%s", why(cond, scope, err))
 		}
 	}
-	t := turn{outcome: "default", reason: "no case holds", inputs: inputs(scope, read)}
+	t.outcome, t.rule, t.reason, t.inputs = "default", "on.default", "no case holds", inputs(scope, read)
 	if m := missing(scope, read); m != "" {
 		t.reason += "; missing: " + m
 	}
@@ -143,8 +152,11 @@ func (h *hours) pass(w *walk) turn {
 	if h.calendar == nil { // refused when published
 		return turn{outcome: "closed", reason: "there is no calendar " + h.Calendar}
 	}
-	outcome, reason := h.calendar.at(w.now)
-	return turn{outcome: outcome, reason: reason}
+	v := h.calendar.at(w.now)
+	return turn{
+		outcome: v.outcome, rule: "calendars." + h.Calendar + "." + v.rule, reason: v.reason, rejected: v.rejected,
+		inputs: map[string]any{"local_time": w.now.In(h.calendar.zone).Format(time.RFC3339), "tz": h.calendar.zone.String()},
+	}
 }
 
 func keys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

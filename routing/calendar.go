@@ -21,15 +21,24 @@ type calendar struct {
 }
 
 // span is a part of a day in minutes from midnight; to is beyond 1440 when it
-// ends on the next day.
-type span struct{ from, to int }
+// ends on the next day. rule is the key that it stands under: "open.mon-fri".
+type span struct {
+	from, to int
+	rule     string
+}
 
 const dayMinutes = 24 * 60
 
 var dayNames = [7]string{"sun", "mon", "tue", "wed", "thu", "fri", "sat"}
 
-// at says whether it is open, closed or a holiday at t, and why.
-func (c *calendar) at(t time.Time) (outcome, reason string) {
+// verdict is what a calendar says of a time, and why.
+type verdict struct {
+	outcome, rule, reason string
+	rejected              []Rejection
+}
+
+// at says whether it is open, closed or a holiday at t.
+func (c *calendar) at(t time.Time) verdict {
 	local := t.In(c.zone)
 	y, m, d := local.Date()
 	// Noon exists on every day in every zone; midnight does not.
@@ -37,23 +46,50 @@ func (c *calendar) at(t time.Time) (outcome, reason string) {
 	yesterday := time.Date(y, m, d-1, 12, 0, 0, 0, c.zone)
 	minute := local.Hour()*60 + local.Minute()
 	when := dayNames[local.Weekday()] + local.Format(" 2006-01-02 15:04 ") + c.zone.String()
+	date := today.Format(time.DateOnly)
+	_, special := c.overrides[date]
+	var v verdict
+	if special {
+		v.reject("open", "the override of %s wins over the week", date)
+	}
+	if c.holidays[date] {
+		if special {
+			v.reject("holiday", "the override of %s wins over the holiday", date)
+		} else {
+			v.reject("open", "the holiday wins over the week")
+		}
+	}
 	for _, s := range c.spans(today) {
 		if s.from <= minute && minute < s.to {
-			return "open", fmt.Sprintf("%s is within %s", when, s)
+			return v.is("open", s.rule, "%s is within %s", when, s)
 		}
+		v.reject(s.rule, "%s is not within %s", when, s)
 	}
 	for _, s := range c.spans(yesterday) {
 		if minute < s.to-dayMinutes {
-			return "open", fmt.Sprintf("%s is within %s of the day before", when, s)
+			return v.is("open", s.rule, "%s is within %s of the day before", when, s)
 		}
 	}
-	date := today.Format(time.DateOnly)
-	if _, special := c.overrides[date]; !special && c.holidays[date] {
-		return "holiday", when + " is a holiday"
+	switch {
+	case special:
+		return v.is("closed", "overrides."+date, "%s is outside the hours of this date", when)
+	case c.holidays[date]:
+		return v.is("holiday", "holidays", "%s is a holiday", when)
 	}
-	return "closed", when + " is outside the hours"
+	return v.is("closed", "open", "%s is outside the hours", when)
 }
 
+func (v verdict) is(outcome, rule, reason string, args ...any) verdict {
+	v.outcome, v.rule, v.reason = outcome, rule, fmt.Sprintf(reason, args...)
+	return v
+}
+
+func (v *verdict) reject(choice, why string, args ...any) {
+	v.rejected = append(v.rejected, Rejection{choice, fmt.Sprintf(why, args...)})
+}
+
+// spans of a day: those of a dated override, else none on a holiday, else those
+// of the week.
 func (c *calendar) spans(day time.Time) []span {
 	date := day.Format(time.DateOnly)
 	if s, ok := c.overrides[date]; ok {
@@ -66,11 +102,11 @@ func (c *calendar) spans(day time.Time) []span {
 }
 
 func (s span) String() string {
-	to := s.to
+	from, to := (s.from+dayMinutes)%dayMinutes, s.to
 	if to > dayMinutes {
 		to -= dayMinutes
 	}
-	return fmt.Sprintf("%02d:%02d–%02d:%02d", s.from/60, s.from%60, to/60, to%60)
+	return fmt.Sprintf("%02d:%02d–%02d:%02d", from/60, from%60, to/60, to%60)
 }
 
 // calendarSchema is how a calendar is written.
@@ -98,7 +134,7 @@ func readCalendar(at place, v map[string]any, out *faults) *calendar {
 	open := branch(v, "open")
 	for _, days := range slices.Sorted(maps.Keys(open)) {
 		here := at.in("open").in(days)
-		spans := readSpans(here, open[days], out)
+		spans := readSpans(here, "open."+days, open[days], out)
 		which, ok := weekdays(days)
 		if !ok {
 			out.err(here, "%q are no weekdays: write mon-fri, or sat,sun", days)
@@ -107,11 +143,15 @@ func readCalendar(at place, v map[string]any, out *faults) *calendar {
 			c.week[d] = append(c.week[d], spans...)
 		}
 	}
+	c.overlaps(at, out)
 	holidays, _ := v["holidays"].([]any)
 	for i, h := range holidays {
 		s, _ := h.(string)
 		if _, err := time.Parse(time.DateOnly, s); err != nil {
 			out.err(at.in("holidays").item(i), "%q is no date such as 2026-12-25", s)
+		}
+		if c.holidays[s] {
+			out.err(at.in("holidays").item(i), "%s is given twice", s)
 		}
 		c.holidays[s] = true
 	}
@@ -121,9 +161,44 @@ func readCalendar(at place, v map[string]any, out *faults) *calendar {
 		if _, err := time.Parse(time.DateOnly, date); err != nil {
 			out.err(here, "%q is no date such as 2026-12-24", date)
 		}
-		c.overrides[date] = readSpans(here, overrides[date], out)
+		c.overrides[date] = readSpans(here, "overrides."+date, overrides[date], out)
 	}
 	return c
+}
+
+// overlaps reports hours of the week that are given twice: on one day, or where
+// a night reaches into the morning after. Each pair of keys is told once.
+func (c *calendar) overlaps(at place, out *faults) {
+	told := map[[2]string]bool{}
+	for d := range c.week {
+		all := slices.Clone(c.week[d])
+		for _, s := range c.week[(d+6)%7] {
+			if s.to > dayMinutes { // its morning, seen from this day
+				all = append(all, span{s.from - dayMinutes, s.to - dayMinutes, s.rule})
+			}
+		}
+		for i, a := range all {
+			for _, b := range all[i+1:] {
+				if max(a.from, b.from) >= min(a.to, b.to) || min(a.to, b.to) <= 0 {
+					continue
+				}
+				later, first := max(a.rule, b.rule), min(a.rule, b.rule)
+				if told[[2]string{first, later}] {
+					continue
+				}
+				told[[2]string{first, later}] = true
+				days := strings.TrimPrefix(later, "open.")
+				out.err(at.in("open").in(days), "%s overlap on %s", pair(a, b, first, later), dayNames[d])
+			}
+		}
+	}
+}
+
+func pair(a, b span, first, later string) string {
+	if first == later {
+		return fmt.Sprintf("%s and %s", a, b)
+	}
+	return fmt.Sprintf("%s of %s and %s of %s", a, strings.TrimPrefix(a.rule, "open."), b, strings.TrimPrefix(b.rule, "open."))
 }
 
 // weekdays reads "mon-fri", "sat,sun" or "fri-mon".
@@ -148,7 +223,7 @@ func weekdays(s string) ([]time.Weekday, bool) {
 	return out, true
 }
 
-func readSpans(at place, v any, out *faults) []span {
+func readSpans(at place, rule string, v any, out *faults) []span {
 	list, _ := v.([]any)
 	if len(list)%2 != 0 {
 		out.err(at, "wants pairs of opening and closing times")
@@ -169,7 +244,11 @@ func readSpans(at place, v any, out *faults) []span {
 		if to <= from { // "22:00" to "02:00" ends on the next day
 			to += dayMinutes
 		}
-		spans = append(spans, span{from, to})
+		next := span{from, to, rule}
+		if strings.HasPrefix(rule, "overrides.") && slices.ContainsFunc(spans, func(s span) bool { return max(s.from, next.from) < min(s.to, next.to) }) {
+			out.err(at.item(i), "%s overlaps hours before it", next)
+		}
+		spans = append(spans, next)
 	}
 	return spans
 }

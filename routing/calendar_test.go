@@ -74,8 +74,8 @@ func TestCalendar(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got, reason := cal.at(at); got != c.want || reason == "" {
-				t.Errorf("got %s (%s), want %s", got, reason, c.want)
+			if got := cal.at(at); got.outcome != c.want || got.reason == "" || got.rule == "" {
+				t.Errorf("got %+v, want %s", got, c.want)
 			}
 		})
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -66,8 +67,10 @@ func Resume(f *Flow, run Run, e Event) (Run, []Command, error) {
 	run.tell(e)
 	merge(run.Vars, e.Vars)
 	w := &walk{flow: f, run: &run, now: e.At, here: n}
-	run.At = ""
+	was := run.Asked
+	run.At, run.Asked = "", nil
 	t := do.told(w, n, e)
+	t.inputs = joined(was, t.inputs)
 	if (t.outcome == "error" || t.outcome == "failed") && !slices.Contains(n.kind.Outcomes, t.outcome) {
 		if _, wanted := n.on[t.outcome]; !wanted {
 			t.failed = true
@@ -75,11 +78,11 @@ func Resume(f *Flow, run Run, e Event) (Run, []Command, error) {
 	}
 	switch {
 	case t.again != nil:
-		w.decided(n, t, n.id)
-		run.At = n.id
+		w.decided(n, n.explained(t, true), n.id)
+		run.At, run.Asked = n.id, was
 		w.cmds = append(w.cmds, t.again)
 	case t.failed:
-		w.from(w.failed(n, "the node failed"))
+		w.from(w.failed(n, strings.TrimSuffix("the node came to "+t.outcome+"; "+t.reason, "; ")))
 	default:
 		w.from(w.left(n, t))
 	}
@@ -100,13 +103,14 @@ func hangUp(f *Flow, run Run, e Event) (Run, []Command, error) {
 	w := &walk{flow: f, run: &run, now: e.At}
 	run.Hungup = true
 	if n := f.nodes[run.At]; n != nil {
-		w.decided(n, turn{outcome: HangupOutcome, reason: "the caller has gone"}, f.handlers.hangup)
+		w.decided(n, turn{outcome: HangupOutcome, rule: "handlers.hangup", reason: "the caller has gone", inputs: run.Asked}, f.handlers.hangup)
 	}
-	run.At = ""
+	asking := run.Asked
+	run.At, run.Asked = "", nil
 	w.from(f.handlers.hangup)
 	run.Ended = true
 	if asks {
-		run.At, run.Ended = asked, false
+		run.At, run.Ended, run.Asked = asked, false, asking
 		w.cmds = append(w.cmds, cmds...) // what waits is asked last
 	}
 	return run, w.cmds, nil
@@ -134,6 +138,7 @@ type walk struct {
 	cmds  []Command
 	steps int
 	here  *node
+	noted map[string]any // what the node that is asked wants told of its command
 	scope map[string]any // made when first needed, dropped when vars change
 	zone  *time.Location // of the scope
 }
@@ -159,17 +164,17 @@ func (w *walk) from(id string) {
 		w.here = n
 		switch do := n.do.(type) {
 		case *hangup:
-			w.decided(n, turn{outcome: "ended", reason: do.why()}, "")
+			w.decided(n, turn{outcome: "ended", rule: "cause", reason: do.why()}, "")
 			w.end(do.command(n))
 			return
 		case waiting:
 			if w.run.Hungup {
-				w.decided(n, turn{outcome: HangupOutcome, reason: "the caller has gone: this node cannot be carried out"}, "")
+				w.decided(n, turn{outcome: HangupOutcome, rule: "handlers.hangup", reason: "the caller has gone: this node cannot be carried out"}, "")
 				w.run.Ended = true
 				return
 			}
 			w.run.At = id
-			w.cmds = append(w.cmds, do.ask(w, n))
+			w.cmds = append(w.cmds, w.ask(n, do))
 			return
 		case passing:
 			if notify, ok := do.(*notify); ok {
@@ -206,15 +211,16 @@ func (w *walk) spent() string {
 // left records why a node was left and says where to; "" when the run has ended.
 func (w *walk) left(n *node, t turn) string {
 	to := n.local(t.to)
-	if to == "" {
-		var exact bool
+	exact := to != ""
+	if !exact {
 		to, exact = n.target(t.outcome)
-		if !exact && to != "" && t.reason == "" && t.outcome != "default" {
-			t.reason = fmt.Sprintf("no edge for %s: the default", t.outcome)
-		}
+	}
+	t = n.explained(t, exact)
+	if !exact && to != "" && t.outcome != "default" {
+		t.reason += fmt.Sprintf("; no edge for %s: the default", t.outcome)
 	}
 	if to == "" {
-		t.reason = fmt.Sprintf("%s leads nowhere: the call ends", t.outcome)
+		t.reason = fmt.Sprintf("%s; %s leads nowhere: the call ends", t.reason, t.outcome)
 	}
 	w.decided(n, t, to)
 	if to == "" {
@@ -233,7 +239,11 @@ func (w *walk) failed(n *node, why string) string {
 	if w.run.Failed || w.run.Hungup {
 		to = ""
 	}
-	w.decided(n, turn{outcome: "error", reason: why}, to)
+	rule := "handlers.error"
+	if to == "" {
+		rule = "no handler for it"
+	}
+	w.decided(n, turn{outcome: "error", rule: rule, reason: why}, to)
 	if to == "" {
 		w.end(Hangup{Node: n.id, Cause: "failed"})
 		return ""

@@ -110,9 +110,9 @@ func (m *menu) told(w *walk, n *node, e Event) turn {
 		digits := show(e.Vars["digits"])
 		t.inputs = map[string]any{"digits": digits}
 		if label, ok := m.Options[digits]; ok {
-			t.outcome, t.reason = digits, strings.TrimSpace("key "+digits+" "+label)
+			t.outcome, t.rule, t.reason = digits, "options."+digits, strings.TrimSpace("key "+digits+" "+label)
 		} else {
-			t.outcome, t.reason = "invalid", fmt.Sprintf("%q is no option", digits)
+			t.outcome, t.rule, t.reason = "invalid", "options", fmt.Sprintf("%q is no option; there are %s", digits, strings.Join(keys(m.Options), ", "))
 		}
 	}
 	return askAgain(w, n, m, m.Retries, t)
@@ -141,6 +141,9 @@ func askAgain(w *walk, n *node, do waiting, retries int, t turn) turn {
 		w.run.Retries[n.id] = used + 1
 		t.reason = strings.TrimPrefix(fmt.Sprintf("%s; asked again, %d of %d", t.reason, used+1, retries), "; ")
 		t.again = do.ask(w, n)
+		if t.rule == "" {
+			t.rule = "retries"
+		}
 		return t
 	}
 	delete(w.run.Retries, n.id)
@@ -199,9 +202,9 @@ func (c *collect) told(w *walk, n *node, e Event) turn {
 		t.inputs = map[string]any{"count": len(digits)}
 		switch {
 		case len(digits) < c.Min || len(digits) > c.Max:
-			t.outcome, t.reason = "invalid", fmt.Sprintf("%d keys, not %d to %d", len(digits), c.Min, c.Max)
+			t.outcome, t.rule, t.reason = "invalid", "min", fmt.Sprintf("%d keys, not %d to %d", len(digits), c.Min, c.Max)
 		case c.Match != "" && (c.pattern == nil || !c.pattern.MatchString(digits)):
-			t.outcome, t.reason = "invalid", "does not match "+c.Match
+			t.outcome, t.rule, t.reason = "invalid", "match", "does not match "+c.Match
 		default:
 			t.outcome, t.reason = "ok", fmt.Sprintf("saved as vars.%s", c.Save)
 			w.set("vars", map[string]any{c.Save: digits})

@@ -1,6 +1,7 @@
 package routing
 
 import (
+	"cmp"
 	"maps"
 	"time"
 )
@@ -90,12 +91,17 @@ func (q *queue) ask(w *walk, n *node) Command {
 	return Queue{Node: n.id, Queue: q.Queue, Priority: q.urgency(w), MaxWait: q.MaxWaitS.duration(), ExitKeys: exits}
 }
 
+// urgency is the call's priority, and notes what it was made of.
 func (q *queue) urgency(w *walk) int {
 	if q.priority == nil {
 		return DefaultPriority
 	}
+	if len(q.priority.paths) > 0 {
+		w.noted = inputs(w.see(), q.priority.paths)
+	}
 	p, err := q.priority.whole(w.see())
 	if err != nil {
+		w.noted = joined(w.noted, map[string]any{"priority_missing": cmp.Or(missing(w.see(), q.priority.paths), err.Error())})
 		return DefaultPriority
 	}
 	return p
@@ -107,7 +113,7 @@ func (q *queue) told(_ *walk, _ *node, e Event) turn {
 		key := show(e.Vars["key"])
 		t.reason, t.inputs = "key "+key, map[string]any{"key": key}
 		if outcome, ok := q.ExitKeys[key]; ok {
-			t.outcome = outcome
+			t.outcome, t.rule = outcome, "exit_keys."+key
 		}
 	}
 	return t

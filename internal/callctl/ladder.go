@@ -50,7 +50,7 @@ func (c *Call) step(park parking.Park, n int) {
 			case err != nil: // a CRM that is away never stops escalation
 				c.rung(n, s)
 			case !holds:
-				c.stepResult(park.ID, n, "skipped", map[string]any{"when": s.When})
+				c.stepResult(park.ID, n, "skipped", map[string]any{"when": s.When, "why": routing.WhyNot(s.When, c.scope())})
 			default:
 				c.rung(n, s)
 			}
