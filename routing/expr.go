@@ -39,21 +39,11 @@ func compileCondition(src string) (*expression, error) { return compile(src, exp
 func compileNumeric(src string) (*expression, error) { return compile(src, expr.AsFloat64()) }
 
 func compile(src string, want expr.Option) (*expression, error) {
-	if strings.TrimSpace(src) == "" {
-		return nil, errors.New("the expression is empty")
+	r, err := checked(src, want, anyScope)
+	if err != nil {
+		return nil, err
 	}
-	if len(src) > maxExpression {
-		return nil, fmt.Errorf("the expression is longer than %d bytes", maxExpression)
-	}
-	// As written first, for the types; then with every operation made to bear missing values.
-	r := &reader{}
-	if _, err := expr.Compile(src, append(language(), want, expr.Patch(r))...); err != nil {
-		return nil, firstLine(err)
-	}
-	if r.refused != "" {
-		return nil, fmt.Errorf("%s has no place in a flow", r.refused)
-	}
-	options := language()
+	options := language(anyScope)
 	for op, f := range operations() {
 		options = append(options, expr.Function(op, f.do, f.as))
 	}
@@ -65,6 +55,28 @@ func compile(src string, want expr.Option) (*expression, error) {
 	return &expression{source: src, paths: slices.Compact(r.paths), program: program}, nil
 }
 
+// anyScope is what expressions read when nothing is known of the flow's variables.
+var anyScope = scopeTypes(nil)
+
+// checked type-checks an expression as it is written. How it is run has no types:
+// every operation is made to bear missing values.
+func checked(src string, want expr.Option, env types.Map) (*reader, error) {
+	if strings.TrimSpace(src) == "" {
+		return nil, errors.New("the expression is empty")
+	}
+	if len(src) > maxExpression {
+		return nil, fmt.Errorf("the expression is longer than %d bytes", maxExpression)
+	}
+	r := &reader{}
+	if _, err := expr.Compile(src, append(language(env), want, expr.Patch(r))...); err != nil {
+		return nil, firstLine(err)
+	}
+	if r.refused != "" {
+		return nil, fmt.Errorf("%s has no place in a flow", r.refused)
+	}
+	return r, nil
+}
+
 // firstLine leaves out the drawing of where the error is.
 func firstLine(err error) error {
 	line, _, _ := strings.Cut(err.Error(), "\n")
@@ -72,19 +84,9 @@ func firstLine(err error) error {
 }
 
 // language is what an expression may say: the roots and a few functions.
-func language() []expr.Option {
-	str, num, yes := types.String, types.Int, types.Bool
-	anything := types.TypeOf(map[string]any{})
+func language(env types.Map) []expr.Option {
 	options := []expr.Option{
-		expr.Env(types.Map{
-			"call": types.Map{
-				"id": str, "from": str, "to": str, "trunk": str, "flow": str, "version": num,
-				"campaign": str, "source": str, "keyword": str, "disposition": str, "disposition_category": str,
-			},
-			"caller": types.Map{"number": str, "name": str, "withheld": yes},
-			"time":   types.Map{"hour": num, "minute": num, "weekday": str, "date": str, "day": num, "month": num, "year": num},
-			"crm":    anything, "queue": anything, "lot": anything, "rep": anything, "vars": anything,
-		}),
+		expr.Env(env),
 		expr.DisableAllBuiltins(),
 		expr.Optimize(false),
 		expr.MaxNodes(maxExpressionNodes),

@@ -241,7 +241,7 @@ func buildNode(name string, v map[string]any, at place, out *faults) *node {
 		case later[typ]:
 			out.err(at.in("type"), "%q is not available in this version", typ)
 		case typ != "":
-			out.err(at.in("type"), "there is no node type %q", typ)
+			out.err(at.in("type"), "there is no node type %q%s", typ, meant(typ, keys(kinds)))
 		}
 		return n
 	}

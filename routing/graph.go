@@ -38,12 +38,16 @@ func (l *linter) graph() {
 		return // what its callers have heard before, and waited, is told of them
 	}
 	l.recordings()
+	l.owners()
 	if d := l.wait(l.flow.entry, l.linked.humans(), map[string]time.Duration{}); d > patience {
 		l.warn(place{}.in("entry"), "a caller may wait %v before anybody's phone rings", d.Round(time.Second))
 	}
 }
 
 func (l *linter) unreachable() {
+	if l.flow.nodes[l.flow.entry] == nil {
+		return // nothing is reached; it has been told why
+	}
 	seen := map[string]bool{}
 	for _, from := range []string{l.flow.entry, l.flow.handlers.hangup, l.flow.handlers.failed} {
 		l.flow.reach(from, seen, func(*node) bool { return true })
@@ -144,6 +148,9 @@ func (l *linter) recordings() {
 		if d, ok := n.do.(*dial); ok && d.Record {
 			l.warn(n.place().in("cfg").in("record"), "the conversation is recorded without an announcement before it")
 		}
+		if n.do == nil && n.kind != nil && n.kind.Type == "record" {
+			return false // what it was meant to do cannot be told
+		}
 		switch d := n.do.(type) {
 		case *play:
 			return false
@@ -152,6 +159,30 @@ func (l *linter) recordings() {
 				l.warn(n.place().in("cfg").in("consent"), "conversations are recorded without an announcement before")
 			}
 			return !d.announces()
+		}
+		return true
+	})
+}
+
+// owners warns of nodes that count on the record's owner on a way on which
+// nobody has looked the caller up.
+func (l *linter) owners() {
+	l.linked.reach(l.flow.entry, map[string]bool{}, func(n *node) bool {
+		cfg := n.place().in("cfg")
+		if n.kind == nil || n.kind.Type == "crm_lookup" {
+			return false
+		}
+		switch d := n.do.(type) {
+		case *subflow:
+			return d.callee != nil // else it may look the caller up
+		case *dial:
+			if len(d.Targets) == 1 && d.Targets[0] == "owner" {
+				l.warn(cfg.in("targets").item(0), "nobody is the owner: no crm_lookup comes before")
+			}
+		case *voicemail:
+			if d.Box == "owner" {
+				l.warn(cfg.in("box"), "nobody is the owner: no crm_lookup comes before")
+			}
 		}
 		return true
 	})

@@ -125,7 +125,7 @@ func TestHTTPFaults(t *testing.T) {
 		`"url": "https://x.example.com"`, `"url": "http://10.1.2.3:8080?x={{caller.number}}"`,
 		`"url": "https://x.example.com/{{caller.number}}/y", "method": "DELETE", "headers": {"Authorization": "Bearer {{vars.token}}"}, "signed": true`,
 	} {
-		if found := faultsOf(t, asks(cfg)); len(found) > 0 {
+		if found := faultsOf(t, asks(cfg)).Errors(); len(found) > 0 {
 			t.Errorf("%s: %s", cfg, found)
 		}
 	}

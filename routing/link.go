@@ -115,7 +115,7 @@ func (l *linker) call(n *node, s *subflow, chain []string) {
 	}
 	callee := l.lookup(s.Flow)
 	if callee == nil || len(callee.broken) > 0 {
-		l.err(at, "there is no published flow %q", s.Flow)
+		l.err(at, "%s", noFlow(s.Flow))
 		return
 	}
 	linked := *s
@@ -147,6 +147,8 @@ func (l *linker) call(n *node, s *subflow, chain []string) {
 		l.node(callee.nodes[id], from, chain)
 	}
 }
+
+func noFlow(name string) string { return fmt.Sprintf("there is no published flow %q", name) }
 
 // caller is the node that called the flow this one comes from, as "main/qualify".
 func (n *node) caller() string {

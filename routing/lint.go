@@ -6,6 +6,9 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/expr-lang/expr"
+	"github.com/expr-lang/expr/types"
 )
 
 // Known says what exists outside the flow. A nil function is not asked.
@@ -18,6 +21,8 @@ type Known struct {
 	// Disposition: reps may choose this code.
 	Disposition func(code string) bool
 	Flow        func(name string) *Flow // as it would be called: its live version
+	// Names of all there is of a kind ("queue", "lot", "team", "agent"), to say what may have been meant.
+	Names func(what string) []string
 }
 
 // Lint reports every fault and doubt about a flow: errors first, then warnings.
@@ -28,6 +33,8 @@ func Lint(f *Flow, known Known) Findings {
 	}
 	l := &linter{faults: faults{found: slices.Clone(f.broken)}, flow: f, linked: f, known: known}
 	l.link()
+	l.vars = l.linked.variables()
+	l.scope = scopeTypes(l.vars.types)
 	l.whole()
 	for _, id := range f.ids() {
 		l.node(f.nodes[id])
@@ -38,9 +45,12 @@ func Lint(f *Flow, known Known) Findings {
 
 type linter struct {
 	faults
-	flow   *Flow
-	linked *Flow // with what it calls, as far as that is known
-	known  Known
+	flow     *Flow
+	linked   *Flow // with what it calls, as far as that is known
+	unlinked bool  // it cannot be linked: what its subflows come to is another question
+	known    Known
+	vars     variables
+	scope    types.Map // of expressions
 }
 
 // link looks at the flows that are called.
@@ -51,10 +61,24 @@ func (l *linter) link() {
 	g, err := Link(l.flow, l.known.Flow)
 	var bad *LinkError
 	if errors.As(err, &bad) {
-		l.found = append(l.found, bad.Findings...)
+		l.unlinked = true
+		for _, f := range bad.Findings {
+			if n := l.flow.nodes[f.Node]; n != nil && f.Message == noFlow(nameCalled(n)) {
+				f.Message += meant(nameCalled(n), l.names("flow"))
+			}
+			l.found = append(l.found, f)
+		}
 		return
 	}
 	l.linked = g
+}
+
+// nameCalled is the flow that a subflow node names.
+func nameCalled(n *node) string {
+	if s, ok := n.do.(*subflow); ok {
+		return s.Flow
+	}
+	return ""
 }
 
 func (l *linter) whole() {
@@ -87,7 +111,7 @@ func (l *linter) unknownInside(id string) bool {
 
 func (l *linter) target(at place, to string) {
 	if l.flow.nodes[to] == nil {
-		l.err(at, "there is no node %q", to)
+		l.err(at, "there is no node %q%s", to, meant(to, l.flow.ids()))
 	}
 }
 
@@ -118,7 +142,7 @@ func (l *linter) edges(n *node) {
 	possible, all := l.possible(n)
 	for _, outcome := range keys(n.on) {
 		if outcome != "default" && all && !slices.Contains(possible, outcome) {
-			l.err(on.in(outcome), "%s has no outcome %q; there are %s", n.kind.Type, outcome, strings.Join(possible, ", "))
+			l.err(on.in(outcome), "%s has no outcome %q; there are %s%s", n.kind.Type, outcome, strings.Join(possible, ", "), meant(outcome, possible))
 		}
 	}
 	if _, ok := n.on["default"]; ok {
@@ -139,7 +163,7 @@ func (l *linter) possible(n *node) (outcomes []string, all bool) {
 	}
 	if s, ok := n.do.(*subflow); ok {
 		var callee *Flow
-		if l.known.Flow != nil {
+		if l.known.Flow != nil && !l.unlinked {
 			callee = l.known.Flow(s.Flow)
 		}
 		if all = callee != nil; all {
@@ -167,28 +191,28 @@ func (l *linter) named(n *node, at place, f Format, s string) {
 		}
 	case CalendarName:
 		if l.flow.calendars[s] == nil {
-			l.err(at, "the flow has no calendar %q", s)
+			l.err(at, "the flow has no calendar %q%s", s, meant(s, keys(l.flow.calendars)))
 		}
 	case DialTarget:
 		l.person(at, s, "owner", "agent", "team", "number")
 	case LadderTarget:
-		if l.isAnnouncement(n, at) {
+		if isAnnouncement(n, at) {
 			l.exists(at, "prompt", s, l.known.Prompt)
 			return
 		}
 		l.person(at, s, "owner", "parker", "manager", "agent", "team")
 	case MailBox:
-		if strings.Contains(s, ":") {
-			l.person(at, s, "agent", "team")
-		}
+		l.box(at, s)
 	case Condition:
-		l.compiles(at, s, compileCondition)
+		l.compiles(at, s, expr.AsBool())
 	case Numeric:
-		l.compiles(at, s, compileNumeric)
+		l.compiles(at, s, expr.AsFloat64())
 	case Template:
-		if _, err := parseTemplate(s); err != nil {
+		t, err := parseTemplate(s)
+		if err != nil {
 			l.err(at, "%v", err)
 		}
+		l.reading(at, t.paths)
 	case Regexp:
 		if _, err := regexp.Compile(s); err != nil {
 			l.err(at, "is no regular expression: %v", err)
@@ -197,15 +221,29 @@ func (l *linter) named(n *node, at place, f Format, s string) {
 	}
 }
 
-// isAnnouncement: the `to` of an announce step is a prompt.
-func (l *linter) isAnnouncement(n *node, at place) bool {
-	p, ok := n.do.(*park)
-	if !ok {
-		return false
+// box checks whose a voicemail box is: without an owner nobody hears its messages.
+func (l *linter) box(at place, s string) {
+	switch {
+	case strings.Contains(s, ":"):
+		l.person(at, s, "agent", "team")
+	case s == "":
+		l.err(at, "names no box")
+	case s == "owner" || s == "owner_or_team" || l.known.Team == nil || l.known.Agent == nil || l.known.Queue == nil || l.known.Lot == nil:
+	case !l.known.Team(s) && !l.known.Agent(s) && !l.known.Queue(s) && !l.known.Lot(s):
+		near := slices.Concat(l.names("team"), l.names("agent"), l.names("queue"), l.names("lot"), []string{"owner", "owner_or_team"})
+		l.warn(at, "the box %q has no owner: no team, rep, queue or lot has this name%s", s, meant(s, near))
 	}
-	for i, r := range p.Ladder {
+}
+
+// isAnnouncement: the `to` of an announce step is a prompt. The steps are read as
+// they are written: there may be a fault beside it.
+func isAnnouncement(n *node, at place) bool {
+	cfg, _ := n.cfg.(map[string]any)
+	steps, _ := cfg["ladder"].([]any)
+	for i, s := range steps {
 		if at == n.place().in("cfg").in("ladder").item(i).in("to") {
-			return r.Do == "announce"
+			step, _ := s.(map[string]any)
+			return step["do"] == "announce"
 		}
 	}
 	return false
@@ -215,8 +253,16 @@ func (l *linter) exists(at place, what, name string, ask func(string) bool) {
 	if name == "" {
 		l.err(at, "names no %s", what)
 	} else if ask != nil && !ask(name) {
-		l.err(at, "there is no %s %q", what, name)
+		l.err(at, "there is no %s %q%s", what, name, meant(name, l.names(what)))
 	}
+}
+
+// names are those of a kind, if they are known.
+func (l *linter) names(what string) []string {
+	if l.known.Names == nil {
+		return nil
+	}
+	return l.known.Names(what)
 }
 
 var dialable = regexp.MustCompile(`^\+?[0-9]{2,16}$`)
@@ -259,8 +305,11 @@ func spelled(kinds []string) []string {
 	return out
 }
 
-func (l *linter) compiles(at place, src string, compile func(string) (*expression, error)) {
-	if _, err := compile(src); err != nil {
+func (l *linter) compiles(at place, src string, want expr.Option) {
+	if !l.reading(at, reads(src)) {
+		return // more would only say the same in other words
+	}
+	if _, err := checked(src, want, l.scope); err != nil {
 		l.err(at, "expression %q: %v", src, err)
 	}
 }

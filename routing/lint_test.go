@@ -108,7 +108,7 @@ func TestLint(t *testing.T) {
 		{"option that is no key", with(`"a": {"type": "menu", "cfg": {"options": {"12": "x"}}` + bye), "nodes.a.cfg.options.12", "no name"},
 		{"min above max", with(`"a": {"type": "collect", "cfg": {"min": 5, "max": 4}` + bye), "nodes.a.cfg.min", "more than max"},
 		{"no regular expression", with(`"a": {"type": "collect", "cfg": {"match": "["}` + bye), "nodes.a.cfg.match", "regular expression"},
-		{"expression: unknown root", with(`"a": {"type": "switch", "cfg": {"cases": [{"when": "deal.amount > 1", "to": "bye"}]}` + bye), "nodes.a.cfg.cases[0].when", "unknown name deal"},
+		{"expression: unknown root", with(`"a": {"type": "switch", "cfg": {"cases": [{"when": "deal.amount > 1", "to": "bye"}]}` + bye), "nodes.a.cfg.cases[0].when", "there is no \"deal\""},
 		{"expression: not a condition", with(`"a": {"type": "switch", "cfg": {"cases": [{"when": "time.hour", "to": "bye"}]}` + bye), "nodes.a.cfg.cases[0].when", "expected bool"},
 		{"priority: not a number", with(`"a": {"type": "queue", "cfg": {"queue": "sales", "priority": "\"high\""}` + bye), "nodes.a.cfg.priority", "expected float64"},
 		{"template: unknown root", with(`"a": {"type": "play", "cfg": {"say": "{{deal.name}}"}` + bye), "nodes.a.cfg.say", "no \"deal\""},
@@ -176,7 +176,7 @@ func TestWarnings(t *testing.T) {
 			t.Errorf("no warning at %s with %q among\n%s", c.at, c.says, found)
 		})
 	}
-	quiet := with(`"a": {"type": "play", "cfg": {"prompt": "welcome"}, "on": {"next": "b"}}`, `"b": {"type": "dial", "cfg": {"targets": ["owner"], "record": true}`+bye)
+	quiet := with(`"a": {"type": "play", "cfg": {"prompt": "welcome"}, "on": {"next": "b"}}`, `"b": {"type": "dial", "cfg": {"targets": ["agent:ann"], "record": true}`+bye)
 	if found := faultsOf(t, quiet); len(found) > 0 {
 		t.Errorf("a recording that was announced: %s", found)
 	}

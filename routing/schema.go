@@ -153,7 +153,8 @@ func (s *Schema) unknownKey(at place, key string, v any, out *faults) {
 		out.err(at, "unknown key")
 		return
 	}
-	out.err(at, "unknown key; there are %s", strings.Join(slices.Sorted(maps.Keys(s.Properties)), ", "))
+	names := slices.Sorted(maps.Keys(s.Properties))
+	out.err(at, "unknown key; there are %s%s", strings.Join(names, ", "), meant(key, names))
 }
 
 func (s *Schema) checkString(at place, v string, out *faults) {

@@ -38,10 +38,6 @@ func parseTemplate(s string) (template, error) {
 		if !path.MatchString(p) {
 			return template{}, fmt.Errorf("{{%s}} is no path such as {{crm.company}}", inner)
 		}
-		root, _, _ := strings.Cut(p, ".")
-		if !isRoot(root) {
-			return template{}, fmt.Errorf("{{%s}}: there is no %q; there are %s", p, root, strings.Join(roots(), ", "))
-		}
 		t.paths = append(t.paths, p)
 		s = after
 	}

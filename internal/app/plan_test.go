@@ -25,10 +25,10 @@ func TestPlanStaysWhenItCannotBeRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	// Two that only other flows lead to.
-	for name, nodes := range map[string]string{
-		"inner": `"r": {"type": "return"}`, "middle": `"r": {"type": "subflow", "cfg": {"flow": "inner"}, "on": {"default": "bye"}}, "bye": {"type": "return"}`,
+	for _, c := range []struct{ name, nodes string }{
+		{"inner", `"r": {"type": "return"}`}, {"middle", `"r": {"type": "subflow", "cfg": {"flow": "inner"}, "on": {"default": "bye"}}, "bye": {"type": "return"}`},
 	} {
-		if _, _, err := routes.PutFlow(ctx, []byte(`{"schema": "callflow/v1", "name": "`+name+`", "entry": "r", "nodes": {`+nodes+`}}`), "", time.Now(), func(*routing.Flow) routing.Findings { return nil }); err != nil {
+		if _, _, err := routes.PutFlow(ctx, []byte(`{"schema": "callflow/v1", "name": "`+c.name+`", "entry": "r", "nodes": {`+c.nodes+`}}`), "", time.Now(), func(*routing.Flow) routing.Findings { return nil }); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/callyard/callyard/crm"
@@ -374,5 +375,13 @@ func KnownTo(ctx context.Context, s Stores, docs ...Document) (routing.Known, er
 	return routing.Known{
 		Lot: has("lot"), Queue: has("queue"), Agent: has("agent"), Team: has("team"), Prompt: s.Prompt,
 		Disposition: has("disposition"), Flow: callable(ctx, s, docs),
+		Names: func(kind string) (of []string) {
+			for n := range names {
+				if k, name, _ := strings.Cut(n, ":"); k == kind {
+					of = append(of, name)
+				}
+			}
+			return of
+		},
 	}, nil
 }
