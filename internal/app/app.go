@@ -51,18 +51,19 @@ type App struct {
 	Jobs     *jobs.Runner
 	APIKey   string // made at the first start, shown once; "" later
 
-	plan     *planner
-	lamps    *lamps.Board
-	sounds   *sounds
-	mailroom *mailroom
-	crms     []crm.Provider    // where calls are logged
-	hook     *webhook.Provider // nil: no webhook
-	metrics  *prometheus.Registry
-	faults   *prometheus.CounterVec
-	attempts *prometheus.HistogramVec
-	dir      *crm.Directory
-	addrs    struct{ http, https, ops string }
-	stops    []stop
+	plan      *planner
+	lamps     *lamps.Board
+	sounds    *sounds
+	mailroom  *mailroom
+	crms      []crm.Provider    // where calls are logged
+	hook      *webhook.Provider // nil: no webhook
+	metrics   *prometheus.Registry
+	faults    *prometheus.CounterVec
+	attempts  *prometheus.HistogramVec
+	rollbacks prometheus.Counter
+	dir       *crm.Directory
+	addrs     struct{ http, https, ops string }
+	stops     []stop
 }
 
 // stop is one part to be stopped, named for the log.

@@ -139,6 +139,7 @@ func (a *App) newMetrics() {
 	gauge("callyard_sip_unanswered", "Requests that a handler forgot to answer since the start.", func() float64 { return float64(a.SIP.Stats().Watchdog) })
 	gauge("callyard_sip_shed", "Calls refused for overload since the start.", func() float64 { return float64(a.SIP.Stats().Shed) })
 	a.sipMetrics()
+	a.canaryMetrics()
 	a.metrics.MustRegister(trunkMetrics{func() []routing.TrunkStatus { return a.SIP.TrunkStatuses() }})
 }
 

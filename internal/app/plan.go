@@ -87,7 +87,7 @@ func (p *planner) also(f func()) {
 }
 
 func (p *planner) read(ctx context.Context) (*callctl.Plan, error) {
-	plan := &callctl.Plan{Numbers: map[call.Number]string{}, Flows: map[string]*routing.Flow{}, Agents: map[string]queues.Agent{}, Queues: map[string]queues.Queue{}}
+	plan := &callctl.Plan{Numbers: map[call.Number]string{}, Flows: map[string]*routing.Flow{}, Canaries: map[string]callctl.Canary{}, Agents: map[string]queues.Agent{}, Queues: map[string]queues.Queue{}}
 	var err error
 	if plan.Lots, err = p.lots.Lots(ctx); err != nil {
 		return nil, err
@@ -129,7 +129,7 @@ func (p *planner) read(ctx context.Context) (*callctl.Plan, error) {
 		}
 		plan.Flows[n.Flow] = f
 	}
-	return plan, nil
+	return plan, p.canaries(ctx, plan, &live)
 }
 
 // liveFlows reads published flows, each once however many numbers and flows lead to it.
@@ -146,6 +146,19 @@ func (l *liveFlows) linked(ctx context.Context, name string) (*routing.Flow, err
 	if err != nil {
 		return nil, err
 	}
+	return l.with(ctx, f)
+}
+
+// link is a version that is not the live one with all that it calls.
+func (l *liveFlows) link(ctx context.Context, v routingpg.Version) (*routing.Flow, error) {
+	f, err := v.Parse()
+	if err != nil {
+		return nil, err
+	}
+	return l.with(ctx, f)
+}
+
+func (l *liveFlows) with(ctx context.Context, f *routing.Flow) (*routing.Flow, error) {
 	return routing.Link(f, func(name string) *routing.Flow {
 		f, _ := l.live(ctx, name) // Link says that it is not there
 		return f

@@ -64,6 +64,8 @@ func (a *App) startJobs(ctx context.Context) error {
 	if err := a.handleWebhooks(r); err != nil {
 		return err
 	}
+	jobs.Handle(r, a.guard, jobs.Policy{Backoff: jobs.Exponential(time.Second, time.Minute)})
+
 	if err := r.Start(ctx); err != nil {
 		return err
 	}

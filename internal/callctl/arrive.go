@@ -28,7 +28,7 @@ func (h *Hub) Incoming(in Incoming) {
 		refuse(in.Leg, call.NotFound, "no flow answers "+in.To)
 		return
 	}
-	h.begin(in, number, flow)
+	h.begin(plan, in, number, flow)
 }
 
 // fromAgent routes what a rep dialled: a slot code retrieves, *98 plays messages, a colleague or a
@@ -56,23 +56,25 @@ func (h *Hub) fromAgent(plan *Plan, in Incoming) {
 		return
 	}
 	if a, ok := plan.Agent(in.To); ok {
-		h.begin(in, call.Number(in.To), routing.Direct("agent:"+a.Name))
+		h.begin(plan, in, call.Number(in.To), routing.Direct("agent:"+a.Name))
 		return
 	}
 	if number, flow, ok := plan.Number(in.To); ok {
-		h.begin(in, number, flow)
+		h.begin(plan, in, number, flow)
 		return
 	}
 	if _, ok := plan.Outward(); ok && len(in.To) > 4 {
-		h.begin(in, call.Number(in.To), routing.Direct("number:"+in.To))
+		h.begin(plan, in, call.Number(in.To), routing.Direct("number:"+in.To))
 		return
 	}
 	refuse(in.Leg, call.NotFound, "nobody has "+in.To)
 }
 
 // begin starts the goroutine of a call that runs a flow.
-func (h *Hub) begin(in Incoming, to call.Number, flow *routing.Flow) {
-	h.launch(newCall(h, in, to, flow), in.Leg)
+func (h *Hub) begin(plan *Plan, in Incoming, to call.Number, flow *routing.Flow) {
+	c := newCall(h, in, to, flow)
+	c.flow, c.choice = plan.Choose(flow, c.from.Number, c.id)
+	h.launch(c, in.Leg)
 }
 
 func (h *Hub) launch(c *Call, l Leg) {

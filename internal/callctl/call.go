@@ -31,8 +31,9 @@ type Call struct {
 	agent  string // the rep who placed it
 	began  time.Time
 
-	flow *routing.Flow
-	walk routing.Run
+	flow   *routing.Flow
+	choice map[string]any // why this version of it; nil: there is one only
+	walk   routing.Run
 	// firstWalk is that of the number's flow, once a lot's overflow has taken its place.
 	firstWalk routing.Run
 	wait      wait // what the flow waits for

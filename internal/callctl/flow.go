@@ -27,8 +27,23 @@ type wait struct {
 func (c *Call) startFlow() {
 	caller := routing.Caller{Call: c.id, From: c.from.Number, Name: c.from.Name, To: c.to, Trunk: c.trunk, At: c.began}
 	run, cmds, err := routing.Start(c.flow, caller, c.began)
-	c.note(call.Event{Type: call.FlowStarted, At: c.began, Flow: run.Flow, Version: run.Version, Data: subflows(run)})
+	c.note(call.Event{Type: call.FlowStarted, At: c.began, Flow: run.Flow, Version: run.Version, Data: begun(run, c.choice)})
 	c.walked(run, cmds, err)
+}
+
+// begun is what is noted of how a flow began.
+func begun(run routing.Run, choice map[string]any) map[string]any {
+	data := map[string]any{}
+	if choice != nil {
+		data["alias"] = choice
+	}
+	if len(run.Subflows) > 0 {
+		data["subflows"] = run.Subflows
+	}
+	if len(data) == 0 {
+		return nil
+	}
+	return data
 }
 
 // resume tells the flow what came of the command it waits for.
@@ -82,14 +97,6 @@ func decided(id call.ID, run routing.Run, d routing.Decision) call.Event {
 		data["subflow"], data["subflow_version"] = d.Flow, d.Version
 	}
 	return call.Event{Call: id, Type: call.FlowDecided, At: d.At, Flow: run.Flow, Version: run.Version, Node: d.Node, Data: data}
-}
-
-// subflows are the versions of the flows that a run calls, which it keeps to its end.
-func subflows(run routing.Run) map[string]any {
-	if len(run.Subflows) == 0 {
-		return nil
-	}
-	return map[string]any{"subflows": run.Subflows}
 }
 
 // carryOut does what the flow asks. Whatever needs the caller's ear picks the

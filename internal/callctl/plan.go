@@ -14,12 +14,13 @@ import (
 // Plan is the configuration that live calls are routed by, as one immutable
 // value: whoever changes the configuration makes a new one.
 type Plan struct {
-	Numbers map[call.Number]string   // → name of the flow
-	Flows   map[string]*routing.Flow // live versions by name
-	Lots    []parking.Lot
-	Agents  map[string]queues.Agent // by name
-	Queues  map[string]queues.Queue // by name
-	Trunks  []routing.Trunk
+	Numbers  map[call.Number]string   // → name of the flow
+	Flows    map[string]*routing.Flow // live versions by name
+	Canaries map[string]Canary        // versions that are tried beside them, by the flow's name
+	Lots     []parking.Lot
+	Agents   map[string]queues.Agent // by name
+	Queues   map[string]queues.Queue // by name
+	Trunks   []routing.Trunk
 }
 
 // Lot finds a lot by its name.

@@ -47,7 +47,8 @@ type rig struct {
 	ask       func(ctx context.Context, id string, q routing.HTTP) (int, []byte, error) // set before the first call
 	numbers   map[call.Number]string
 	flows     map[string]*routing.Flow
-	published []*routing.Flow // versions of main
+	tried     map[string]callctl.Canary // beside them
+	published []*routing.Flow           // versions of main
 	jobs      []job.Job
 	inbound   []*phone
 	faults    []string // what the checkers found
@@ -213,6 +214,7 @@ func (r *rig) plan() *callctl.Plan {
 	defer r.mu.Unlock()
 	maps.Copy(p.Numbers, r.numbers)
 	maps.Copy(p.Flows, r.flows)
+	p.Canaries = maps.Clone(r.tried)
 	return p
 }
 

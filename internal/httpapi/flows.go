@@ -26,6 +26,7 @@ type Flows interface {
 	SetLive(ctx context.Context, name string, n int, message, author string, now time.Time, check func(*routing.Flow) routing.Findings) (routingpg.Version, error)
 	Version(ctx context.Context, flow string, n int) (routingpg.Version, error)
 	Versions(ctx context.Context, flow string) ([]routingpg.Version, error)
+	Aliases
 }
 
 // Flow is a call flow.
@@ -120,15 +121,19 @@ func (a *api) flows() {
 			f, err := a.check(ctx, in.RawBody)
 			return &body[Findings]{f}, err
 		})
-	route(a, op{method: "POST", path: "/v1/flows/{name}/publish", scope: "write", id: "publish_flow", summary: "Make the draft a version that new calls run"},
+	route(a, op{method: "POST", path: "/v1/flows/{name}/publish", scope: "write", id: "publish_flow", summary: "Make the draft a version, which new calls run unless live is false"},
 		func(ctx context.Context, in *struct {
 			Named
 			Body struct {
 				Message string `json:"message" minLength:"1" maxLength:"500" doc:"What changed, and why"`
+				Live    *bool  `json:"live,omitempty" doc:"false: no call runs it yet; for a canary. true if absent"`
 			}
 		},
 		) (*body[Version], error) {
 			return a.published(ctx, func(check func(*routing.Flow) routing.Findings) (routingpg.Version, error) {
+				if in.Body.Live != nil && !*in.Body.Live {
+					return a.Flows.PublishAside(ctx, in.Name, in.Body.Message, requestOf(ctx).key.Name, a.Now(), check)
+				}
 				return a.Flows.Publish(ctx, in.Name, in.Body.Message, requestOf(ctx).key.Name, a.Now(), check)
 			})
 		})
@@ -255,15 +260,21 @@ func (a *api) check(ctx context.Context, doc []byte) (Findings, error) {
 }
 
 func (a *api) published(ctx context.Context, publish func(func(*routing.Flow) routing.Findings) (routingpg.Version, error)) (*body[Version], error) {
-	known, err := a.Known(ctx)
+	check, err := a.publishable(ctx)
 	if err != nil {
 		return nil, err
 	}
-	v, err := publish(func(f *routing.Flow) routing.Findings { return sim.Check(ctx, f, known) })
+	v, err := publish(check)
 	if err != nil {
 		return nil, err
 	}
 	return &body[Version]{versionOf(v)}, a.Changed(ctx)
+}
+
+// publishable finds what keeps a flow from being run, as things are now.
+func (a *api) publishable(ctx context.Context) (func(*routing.Flow) routing.Findings, error) {
+	known, err := a.Known(ctx)
+	return func(f *routing.Flow) routing.Findings { return sim.Check(ctx, f, known) }, err
 }
 
 // doc is a version's document, or the draft's for 0.
@@ -323,6 +334,9 @@ func flowProblem(err error) *Problem {
 	}
 	if e, ok := errors.AsType[*routingpg.InvalidError](err); ok {
 		return wrong("body."+e.Field, "%s", e.Why)
+	}
+	if e, ok := errors.AsType[*routingpg.CanaryError](err); ok {
+		return &Problem{Status: http.StatusConflict, Code: "canary_under_way", Detail: e.Error()}
 	}
 	if e, ok := errors.AsType[*routingpg.InUseError](err); ok {
 		return &Problem{Status: http.StatusConflict, Code: "flow_in_use", Detail: e.Error()}

@@ -47,6 +47,11 @@ type (
 		Flow    string
 		Callers []string // none: numbers lead to it
 	}
+	// CanaryError: what new calls run cannot be changed while a canary is tried.
+	CanaryError struct {
+		Flow    string
+		Version int // of the canary
+	}
 )
 
 func (e *NotFoundError) Error() string { return fmt.Sprintf("there is no %s %q", e.What, e.Name) }
@@ -71,6 +76,11 @@ func (e *InUseError) Error() string {
 	}
 	return fmt.Sprintf("numbers lead to flow %s", e.Flow)
 }
+
+func (e *CanaryError) Error() string {
+	return fmt.Sprintf("flow %s has a canary, version %d: promote it or abort it first, or publish a version that is not live", e.Flow, e.Version)
+}
+
 
 // SQLSTATEs that stand for domain errors.
 const (

@@ -86,7 +86,7 @@ func (s *Store) Live(ctx context.Context, flow string) (*routing.Flow, error) {
 // Publish makes the draft a version and lets new calls run it, if check finds
 // no errors and the flow's own tests pass. A draft that says what the live
 // version says makes no new one: the live version comes back. *NotFoundError,
-// *LintError.
+// *LintError; *CanaryError while one is tried.
 func (s *Store) Publish(ctx context.Context, name, message, author string, now time.Time, check func(*routing.Flow) routing.Findings) (Version, error) {
 	var v Version
 	err := s.db.In(ctx, func(tx *pg.Tx) (err error) {
@@ -102,6 +102,9 @@ func (s *Store) Publish(ctx context.Context, name, message, author string, now t
 func publish(ctx context.Context, tx *pg.Tx, name, message, author string, now time.Time, check func(*routing.Flow) routing.Findings) (v Version, fresh bool, err error) {
 	f, err := locked(ctx, tx, name)
 	if err != nil {
+		return Version{}, false, err
+	}
+	if err := noCanary(ctx, tx, name); err != nil {
 		return Version{}, false, err
 	}
 	warnings, err := sound(ctx, tx, name, f.Draft, check)
@@ -124,8 +127,8 @@ func publish(ctx context.Context, tx *pg.Tx, name, message, author string, now t
 
 // SetLive goes back to an old version: a copy of it is published, so that the
 // numbers of versions tell their order. The live version itself comes back as
-// it is. *NotFoundError; *LintError when the version would not be published
-// today, as when its queue is gone.
+// it is. A canary is given up. *NotFoundError; *LintError when the version would
+// not be published today, as when its queue is gone.
 func (s *Store) SetLive(ctx context.Context, name string, n int, message, author string, now time.Time, check func(*routing.Flow) routing.Findings) (Version, error) {
 	var v Version
 	err := s.db.In(ctx, func(tx *pg.Tx) error {
@@ -136,7 +139,10 @@ func (s *Store) SetLive(ctx context.Context, name string, n int, message, author
 		if err != nil {
 			return err
 		}
-		if v, err = version(ctx, tx, name, n); err != nil || f.Live == n {
+		if v, err = version(ctx, tx, name, n); err != nil {
+			return err
+		}
+		if err := endCanary(ctx, tx, name, Aborted, author, now); err != nil || f.Live == n {
 			return err
 		}
 		warnings, err := sound(ctx, tx, name, v.Doc, check)
@@ -154,15 +160,24 @@ func (s *Store) SetLive(ctx context.Context, name string, n int, message, author
 
 // add writes the next version and makes it live. The flow is locked.
 func add(ctx context.Context, tx *pg.Tx, v Version) (Version, error) {
+	v, err := keep(ctx, tx, v)
+	if err != nil {
+		return Version{}, err
+	}
+	if _, err := tx.Exec(ctx, `update flows set live = $2 where name = $1`, v.Flow, v.N); err != nil {
+		return Version{}, fmt.Errorf("publish flow %s: %w", v.Flow, err)
+	}
+	return v, nil
+}
+
+// keep writes the next version. The flow is locked.
+func keep(ctx context.Context, tx *pg.Tx, v Version) (Version, error) {
 	v.PublishedAt = v.PublishedAt.UTC().Truncate(time.Microsecond) // as it is stored
 	err := tx.QueryRow(ctx, `
 		insert into flow_versions (flow, n, doc, message, author, published_at, restored)
 		select $1, coalesce(max(n), 0) + 1, $2, $3, $4, $5, $6 from flow_versions where flow = $1
 		returning n`, v.Flow, []byte(v.Doc), v.Message, v.Author, v.PublishedAt, v.Restored).Scan(&v.N)
 	if err != nil {
-		return Version{}, fmt.Errorf("publish flow %s: %w", v.Flow, err)
-	}
-	if _, err := tx.Exec(ctx, `update flows set live = $2 where name = $1`, v.Flow, v.N); err != nil {
 		return Version{}, fmt.Errorf("publish flow %s: %w", v.Flow, err)
 	}
 	return v, nil
