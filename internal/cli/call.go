@@ -11,9 +11,9 @@ import (
 
 func (c *command) call() *cobra.Command {
 	return c.group(&cobra.Command{
-		Use: "call", Short: "Calls: say what came of one",
+		Use: "call", Short: "Calls: list them, look into one, say what came of it",
 		Example: `  callyard call disposition call_01hx… won --note "wants the offer by Friday"`,
-	}, c.callDisposition())
+	}, c.callList(), c.callShow(), c.callDisposition())
 }
 
 func (c *command) callDisposition() *cobra.Command {

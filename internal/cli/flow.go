@@ -20,10 +20,10 @@ import (
 
 func (c *command) flow() *cobra.Command {
 	return c.group(&cobra.Command{
-		Use: "flow", Short: "Check, try and publish call flows",
+		Use: "flow", Short: "Check, try, publish and compare call flows",
 		Example: `  callyard flow check inbound.json
   callyard flow publish inbound-sales -f inbound.json -m "shorter ladder"`,
-	}, c.flowCheck(), c.flowSimulate(), c.flowDryRun(), c.flowPublish())
+	}, append(c.flowLife(), c.flowCheck(), c.flowSimulate(), c.flowDryRun(), c.flowPublish())...)
 }
 
 // verdict is what is known of a flow document without a hub.
@@ -137,6 +137,7 @@ func count(n int, what string) string {
 func (c *command) flowPublish() *cobra.Command {
 	var r reach
 	var message, file string
+	var aside bool
 	cmd := &cobra.Command{
 		Use: "publish NAME -m MESSAGE", Short: "Publish a flow's draft; with -f, the draft is first replaced", Args: exactly("NAME"),
 		Long: `Publish the draft of a flow as its next version, which calls run from then on;
@@ -177,12 +178,16 @@ first, unless somebody else changes it at the same moment.`,
 				return fmt.Errorf("flow %s: %w", args[0], err)
 			}
 			var done map[string]any
-			publish := client.Request{Method: http.MethodPost, Path: at + "/publish", Body: map[string]string{"message": message}}
+			publish := client.Request{Method: http.MethodPost, Path: at + "/publish", Body: map[string]any{"message": message, "live": !aside}}
 			if _, err := hub.Do(ctx, publish, &done); err != nil {
 				return fmt.Errorf("publish %s: %w", args[0], err)
 			}
 			if c.json() {
 				return c.printJSON(done)
+			}
+			if aside {
+				c.printf("%s: version %v is published; no call runs it yet. Try it: callyard flow alias %s --canary %v\n", args[0], done["version"], args[0], done["version"])
+				return nil
 			}
 			c.printf("%s: version %v is live\n", args[0], done["version"])
 			return nil
@@ -190,6 +195,8 @@ first, unless somebody else changes it at the same moment.`,
 	}
 	cmd.Flags().StringVarP(&message, "message", "m", "", "what has changed")
 	cmd.Flags().StringVarP(&file, "file", "f", "", "flow `document` to publish")
+	cmd.Flags().BoolVar(&aside, "aside", false, "let no call run it yet: for a canary")
+	cmd.ValidArgsFunction = flows.complete
 	r.flags(cmd.Flags())
 	return cmd
 }
