@@ -53,7 +53,7 @@ func (a *App) startHTTP(ctx context.Context) error {
 		Report: func(ctx context.Context, w analytics.Window, o analytics.Options) (analytics.Report, error) {
 			return analytics.Summarize(ledger.Events(ctx, w), w, o)
 		},
-		Setup: a.Setup, Changed: a.plan.Changed, Alone: a.DB.Alone,
+		Setup: a.SetUp, Export: a.Export, Changed: a.plan.Changed, Alone: a.DB.Alone,
 		Known: func(ctx context.Context) (routing.Known, error) { return setup.KnownTo(ctx, a.stores()) },
 		Node:  call.NodeID(a.cfg.Node), Realm: a.cfg.SIP.Realm, Region: a.cfg.Region, Version: a.cfg.Version, Now: time.Now,
 		Log: a.log.With("part", "http"),

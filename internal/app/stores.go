@@ -114,13 +114,27 @@ func (a *App) providers() ([]crm.Provider, error) {
 
 // Setup brings the configuration in line with a document.
 func (a *App) Setup(ctx context.Context, d setup.Document) ([]setup.Change, error) {
-	changes, err := setup.Apply(ctx, a.stores(), d, time.Now())
+	return a.SetUp(ctx, d, setup.Options{})
+}
+
+// SetUp is Setup with options.
+func (a *App) SetUp(ctx context.Context, d setup.Document, o setup.Options) ([]setup.Change, error) {
+	changes, err := setup.Apply(ctx, a.stores(), d, o, time.Now())
+	if o.DryRun {
+		return changes, err
+	}
 	return changes, errors.Join(err, a.plan.Changed(ctx))
+}
+
+// Export is the configuration as a set-up file.
+func (a *App) Export(ctx context.Context, contacts bool) (setup.Exported, error) {
+	return setup.Export(ctx, a.stores(), contacts)
 }
 
 func (a *App) stores() setup.Stores {
 	return setup.Stores{
 		Lots: a.Lots, Agents: a.Agents, Routes: a.Routes, Contacts: a.Contacts,
 		Realm: a.cfg.SIP.Realm, Prompt: a.Media.Library().Has, Dispositions: a.Said,
+		InUse: a.inUse, Waiting: a.waitingIn,
 	}
 }

@@ -48,6 +48,8 @@ const (
 	OK      = 0
 	Failure = 1
 	Misuse  = 2
+
+	Different = 2 // of apply --detailed-exitcode: there is something to change
 )
 
 // Run carries out a command line, without the program's name, and returns the
@@ -65,6 +67,8 @@ func Run(ctx context.Context, args []string, o Options) int {
 		return OK
 	case errors.Is(err, errSaid):
 		return Failure
+	case errors.Is(err, errDifferent):
+		return Different
 	case errors.As(err, &misuse):
 		_, _ = fmt.Fprintf(o.Err, "callyard: %v\nSee '%s --help'.\n", err, misuse.command)
 		return Misuse
@@ -72,6 +76,10 @@ func Run(ctx context.Context, args []string, o Options) int {
 	_, _ = fmt.Fprintf(o.Err, "callyard: %v\n", err)
 	return Failure
 }
+
+// errDifferent ends a command that was asked to tell by its exit code whether
+// there is something to change, as diff does.
+var errDifferent = errors.New("there is something to change")
 
 // errSaid ends a command that has printed itself what is wrong.
 var errSaid = errors.New("said already")
@@ -108,7 +116,7 @@ and end up in the CRM.`,
   callyard doctor                     is this machine ready?
   callyard serve --apply setup.yaml   a hub of your own
   callyard parked --watch             who waits where`,
-	}, c.serve(), c.demo(), c.apply(), c.flow(), c.parked(), c.lots(), c.queues(), c.agents(), c.numbers(), c.call(), c.trunk(), c.prompt(), c.voicemail(), c.webhook(), c.migrate(), c.doctor(), c.openapi(), c.version())
+	}, c.serve(), c.demo(), c.apply(), c.export(), c.flow(), c.parked(), c.lots(), c.queues(), c.agents(), c.numbers(), c.call(), c.trunk(), c.prompt(), c.voicemail(), c.webhook(), c.migrate(), c.doctor(), c.openapi(), c.version())
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.Version = c.Version
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return &usageError{cmd.CommandPath(), err} })

@@ -32,7 +32,7 @@ func (h *told) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer h.mu.Unlock()
 	body, _ := io.ReadAll(r.Body)
 	at := r.Method + " " + r.URL.EscapedPath()
-	h.asked = append(h.asked, strings.TrimSpace(at+" "+string(body)))
+	h.asked = append(h.asked, strings.TrimSpace(strings.TrimSuffix(at+"?"+r.URL.RawQuery, "?")+" "+string(body)))
 	answer, ok := h.answers[at+"?"+r.URL.RawQuery]
 	if !ok {
 		answer, ok = h.answers[at]

@@ -145,7 +145,9 @@ type Deps struct {
 	// Report makes the park-to-answer report of a window.
 	Report func(ctx context.Context, w analytics.Window, o analytics.Options) (analytics.Report, error)
 	// Setup brings the configuration in line with a document, and makes it known.
-	Setup func(ctx context.Context, d setup.Document) ([]setup.Change, error)
+	Setup func(ctx context.Context, d setup.Document, o setup.Options) ([]setup.Change, error)
+	// Export is the configuration as a set-up file.
+	Export func(ctx context.Context, contacts bool) (setup.Exported, error)
 	// Alone runs do while no other node runs one of the same name.
 	Alone func(ctx context.Context, name string, do func(context.Context)) error
 	// Changed is called after every other change of the configuration.

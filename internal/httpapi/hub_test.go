@@ -142,7 +142,7 @@ func newHub(t *testing.T) *hub {
 	log := slog.New(slog.NewTextHandler(h, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	h.feed = httpapi.NewFeed(h.book, log)
 	said := dispositionpg.New(h.db, nil)
-	stores := setup.Stores{Lots: h.lots, Agents: h.agents, Routes: h.routes, Contacts: contacts, Realm: "test", Dispositions: said}
+	stores := setup.Stores{Lots: h.lots, Agents: h.agents, Routes: h.routes, Contacts: contacts, Realm: "test", Dispositions: said, InUse: idle, Waiting: idle}
 	ledger := analyticspg.New(h.db)
 	deps := httpapi.Deps{
 		Live: h.live, Lots: h.lots, Agents: h.agents, Routes: h.routes, Flows: h.routes, Contacts: contacts, Outbox: outbox,
@@ -150,8 +150,11 @@ func newHub(t *testing.T) *hub {
 		Report: func(ctx context.Context, w analytics.Window, o analytics.Options) (analytics.Report, error) {
 			return analytics.Summarize(ledger.Events(ctx, w), w, o)
 		},
-		Setup: func(ctx context.Context, d setup.Document) ([]setup.Change, error) {
-			return setup.Apply(ctx, stores, d, time.Now())
+		Setup: func(ctx context.Context, d setup.Document, o setup.Options) ([]setup.Change, error) {
+			return setup.Apply(ctx, stores, d, o, time.Now())
+		},
+		Export: func(ctx context.Context, contacts bool) (setup.Exported, error) {
+			return setup.Export(ctx, stores, contacts)
 		},
 		Changed: func(context.Context) error {
 			h.mu.Lock()

@@ -12,6 +12,7 @@ import (
 
 	"github.com/callyard/callyard/crm"
 	"github.com/callyard/callyard/disposition"
+	"github.com/callyard/callyard/internal/call"
 	"github.com/callyard/callyard/internal/sim"
 	"github.com/callyard/callyard/parking"
 	"github.com/callyard/callyard/queues"
@@ -24,20 +25,26 @@ type (
 	Lots interface {
 		Lots(ctx context.Context) ([]parking.Lot, error)
 		SaveLot(ctx context.Context, l parking.Lot) error
+		DeleteLot(ctx context.Context, name string) error
 	}
 	Agents interface {
 		Queues(ctx context.Context) ([]queues.Queue, error)
 		SaveQueue(ctx context.Context, q queues.Queue) error
+		DeleteQueue(ctx context.Context, name string) error
 		Agents(ctx context.Context) ([]queues.Agent, error)
 		SaveAgent(ctx context.Context, a queues.Agent) error
+		DeleteAgent(ctx context.Context, name string) error
 	}
 	Routes interface {
 		Trunks(ctx context.Context) ([]routing.Trunk, error)
 		SaveTrunk(ctx context.Context, t routing.Trunk) error
+		DeleteTrunk(ctx context.Context, id string) error
 		Numbers(ctx context.Context) ([]routing.Number, error)
 		SaveNumber(ctx context.Context, n routing.Number) error
+		DeleteNumber(ctx context.Context, id string) error
 		Flows(ctx context.Context) ([]routingpg.Flow, error)
 		LiveVersion(ctx context.Context, flow string) (routingpg.Version, error)
+		DeleteFlow(ctx context.Context, name string) error
 		// PutFlow saves the document as the draft and publishes it, unless it is
 		// what is live already; fresh tells which.
 		PutFlow(ctx context.Context, doc []byte, message string, now time.Time, check func(*routing.Flow) routing.Findings) (f *routing.Flow, fresh bool, err error)
@@ -48,6 +55,8 @@ type (
 	}
 	Contacts interface {
 		SaveByPhone(ctx context.Context, c crm.Contact, now time.Time) (changed, created bool, err error)
+		ByNumber(ctx context.Context, n call.Number) ([]crm.Contact, error)
+		Contacts(ctx context.Context, f crm.ContactFilter) ([]crm.Contact, error)
 	}
 )
 
@@ -61,20 +70,31 @@ type Stores struct {
 	Prompt   func(name string) bool
 
 	Dispositions Dispositions
+
+	// InUse is what live calls use, Waiting the lots and queues in which callers
+	// wait. Both are needed to prune only.
+	InUse, Waiting func(ctx context.Context) ([]Use, error)
+}
+
+// Options change what Apply does.
+type Options struct {
+	DryRun bool // nothing is written; the changes are those that would be
+	Prune  bool // what the document does not name is removed
 }
 
 // Change is one thing that was brought in line.
 type Change struct {
 	Kind   string `json:"kind"` // "lot", "flow" …
 	Name   string `json:"name"`
-	Action string `json:"action"` // "created", "changed", "unchanged"
+	Action string `json:"action" enum:"created,changed,unchanged,removed,kept"`
+	Why    string `json:"why,omitempty"` // it is kept
 }
 
 // Apply writes what the document says. All of it is checked first: a document
 // with a fault changes nothing, and every fault is named; what it lacks or says
 // twice in a *DocumentError, and the faults of its flows in a *FlowsError. It can be applied again, and goes on after an
 // interruption.
-func Apply(ctx context.Context, s Stores, d Document, now time.Time) ([]Change, error) {
+func Apply(ctx context.Context, s Stores, d Document, o Options, now time.Time) ([]Change, error) {
 	if err := d.Check(); err != nil {
 		return nil, err
 	}
@@ -84,11 +104,27 @@ func Apply(ctx context.Context, s Stores, d Document, now time.Time) ([]Change, 
 	if err := checkFlows(ctx, s, d); err != nil {
 		return nil, err
 	}
+	var going []removal
+	if o.Prune {
+		var err error
+		if going, err = surplus(ctx, s, d); err != nil {
+			return nil, err
+		}
+		if err := checkPruned(ctx, s, d, going); err != nil {
+			return nil, err
+		}
+	}
 	a := applier{s: s, now: now}
+	if o.DryRun {
+		a.s = s.dry()
+	}
 	for _, step := range []func(context.Context, Document) error{a.trunks, a.agents, a.lots, a.queues, a.contacts, a.dispositions, a.flows, a.numbers} {
 		if err := step(ctx, d); err != nil {
 			return a.changes, err
 		}
+	}
+	if len(going) > 0 {
+		return a.changes, a.prune(ctx, going, o.DryRun)
 	}
 	return a.changes, nil
 }

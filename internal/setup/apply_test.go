@@ -46,7 +46,7 @@ func apply(t *testing.T, s setup.Stores, doc string) ([]string, error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	changes, err := setup.Apply(t.Context(), s, d, time.Now())
+	changes, err := setup.Apply(t.Context(), s, d, setup.Options{}, time.Now())
 	var out []string
 	for _, c := range changes {
 		out = append(out, c.Kind+" "+c.Action)

@@ -301,7 +301,7 @@ func (s *Store) PublishAside(ctx context.Context, name, message, author string, 
 			return err
 		}
 		v, err = one(ctx, tx, scanVersion, &NotFoundError{"version", name}, `select `+versionColumns+` from flow_versions where flow = $1 order by n desc limit 1`, name)
-		if err == nil && same(v.Doc, f.Draft) {
+		if err == nil && Same(v.Doc, f.Draft) {
 			v.Warnings = warnings
 			return nil
 		}

@@ -142,7 +142,7 @@ func (s *Store) PutFlow(ctx context.Context, doc []byte, message string, now tim
 			return err
 		}
 		switch live, err := liveIn(ctx, tx, name); {
-		case err == nil && same(live.Doc, doc): // a draft that somebody is at work on stays theirs
+		case err == nil && Same(live.Doc, doc): // a draft that somebody is at work on stays theirs
 			f = f.WithVersion(live.N)
 			return nil
 		case err != nil && !errors.As(err, new(*NotFoundError)):

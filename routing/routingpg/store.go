@@ -81,7 +81,6 @@ func (e *CanaryError) Error() string {
 	return fmt.Sprintf("flow %s has a canary, version %d: promote it or abort it first, or publish a version that is not live", e.Flow, e.Version)
 }
 
-
 // SQLSTATEs that stand for domain errors.
 const (
 	uniqueViolation     = "23505"

@@ -116,7 +116,7 @@ func publish(ctx context.Context, tx *pg.Tx, name, message, author string, now t
 		if err != nil {
 			return Version{}, false, err
 		}
-		if same(live.Doc, f.Draft) {
+		if Same(live.Doc, f.Draft) {
 			live.Warnings = warnings
 			return live, false, nil
 		}
@@ -229,8 +229,8 @@ func whole(ctx context.Context, tx *pg.Tx, f *routing.Flow) (routing.Findings, e
 	return harmed(ctx, tx, f)
 }
 
-// same: documents that differ in nothing but their white space and the order of their keys.
-func same(a, b []byte) bool {
+// Same: documents that differ in nothing but their white space and the order of their keys.
+func Same(a, b []byte) bool {
 	var x, y any
 	if json.Unmarshal(a, &x) != nil || json.Unmarshal(b, &y) != nil {
 		return false
