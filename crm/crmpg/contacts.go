@@ -163,6 +163,9 @@ func (s *Contacts) Import(ctx context.Context, cs []crm.Contact, now time.Time) 
 				changed++
 			}
 		}
+		if created+changed > 0 {
+			tx.Audit("imported", "contacts", "", nil, map[string]int{"created": created, "changed": changed})
+		}
 		return nil
 	})
 	if err != nil {

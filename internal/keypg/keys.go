@@ -149,11 +149,11 @@ func (s *Store) List(ctx context.Context) ([]Key, error) {
 // Revoke makes a key useless from now on. ErrUnknown if there is none; revoking
 // again keeps the first time.
 func (s *Store) Revoke(ctx context.Context, id string, now time.Time) error {
-	tag, err := s.db.Pool.Exec(ctx, `update api_keys set revoked_at = coalesce(revoked_at, $2) where id = $1`, id, now)
+	n, err := s.db.Exec(ctx, `update api_keys set revoked_at = coalesce(revoked_at, $2) where id = $1`, id, now)
 	if err != nil {
 		return fmt.Errorf("revoke key %s: %w", id, err)
 	}
-	if tag.RowsAffected() == 0 {
+	if n == 0 {
 		return fmt.Errorf("revoke key %s: %w", id, ErrUnknown)
 	}
 	return nil

@@ -44,6 +44,10 @@ func Open(ctx context.Context, url string, log *slog.Logger) (*DB, error) {
 	}
 	cfg.MaxConnIdleTime = 5 * time.Minute
 	cfg.HealthCheckPeriod = 5 * time.Second
+	cfg.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
+		_, err := conn.Exec(ctx, bySystem)
+		return err
+	}
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {
 		return nil, fmt.Errorf("database: %w", err)
@@ -80,6 +84,9 @@ func (db *DB) In(ctx context.Context, f func(*Tx) error) error {
 	way := depart(conn.Conn())
 	defer way.rollback(ctx) // does nothing after the commit
 	tx := &Tx{Tx: way, db: db, way: way}
+	if err := tx.sign(ctx); err != nil {
+		return err
+	}
 	if err := f(tx); err != nil {
 		return err
 	}

@@ -47,7 +47,7 @@ func scan(row pgx.CollectableRow) (p Prompt, err error) {
 func (s *Store) Save(ctx context.Context, p Prompt, wav []byte) (Prompt, error) {
 	sum := sha256.Sum256(wav)
 	p.Hash = hex.EncodeToString(sum[:])
-	_, err := s.db.Pool.Exec(ctx, `
+	_, err := s.db.Exec(ctx, `
 		insert into prompts (name, wav, hash, text, lang, length_ms, saved_at) values ($1, $2, $3, $4, $5, $6, $7)
 		on conflict (name) do update set wav = excluded.wav, hash = excluded.hash, text = excluded.text,
 		  lang = excluded.lang, length_ms = excluded.length_ms, saved_at = excluded.saved_at`,
@@ -102,8 +102,8 @@ func (s *Store) Sound(ctx context.Context, name string) ([]byte, error) {
 
 // Delete removes a prompt; ErrUnknown if there is none.
 func (s *Store) Delete(ctx context.Context, name string) error {
-	tag, err := s.db.Pool.Exec(ctx, `delete from prompts where name = $1`, name)
-	if err == nil && tag.RowsAffected() == 0 {
+	n, err := s.db.Exec(ctx, `delete from prompts where name = $1`, name)
+	if err == nil && n == 0 {
 		err = ErrUnknown
 	}
 	if err != nil {

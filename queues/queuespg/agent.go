@@ -107,7 +107,7 @@ func (s *Store) SaveAgent(ctx context.Context, a queues.Agent) error {
 	}
 	a = a.New()
 	id := cmp.Or(a.ID, call.NewID("agt", time.Now())) // an identifier is no fact
-	_, err := s.db.Pool.Exec(ctx, `
+	_, err := s.db.Exec(ctx, `
 		insert into agents (id, name, display, extension, teams, skills, ha1_md5, ha1_sha256, status, status_since, reason, since, idle_since, srtp)
 		values ($1, $2, $3, $4, coalesce($5, '{}'::text[]), coalesce($6, '{}'::text[]), $7, $8, $9, $10, $11, $12, $13, $14)
 		on conflict (name) do update set display = excluded.display, extension = excluded.extension,
@@ -125,8 +125,8 @@ func (s *Store) SaveAgent(ctx context.Context, a queues.Agent) error {
 // DeleteAgent implements queues.Store. An offer that is left without agents
 // ends with its lease.
 func (s *Store) DeleteAgent(ctx context.Context, name string) error {
-	tag, err := s.db.Pool.Exec(ctx, `delete from agents where name = $1`, name)
-	if err == nil && tag.RowsAffected() == 0 {
+	n, err := s.db.Exec(ctx, `delete from agents where name = $1`, name)
+	if err == nil && n == 0 {
 		err = unknown("agent", name)
 	}
 	if err != nil {

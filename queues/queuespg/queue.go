@@ -64,11 +64,12 @@ func (s *Store) SaveQueue(ctx context.Context, q queues.Queue) error {
 			q.MaxWait.Milliseconds(), q.Target.Milliseconds(), q.MaxLen, q.Music); err != nil {
 			return err
 		}
-		if _, err := c.Exec(ctx, `delete from queue_agents where queue = $1`, q.Name); err != nil {
+		if _, err := c.Exec(ctx, `delete from queue_agents where queue = $1 and agent <> all ($2::text[])`, q.Name, names); err != nil {
 			return err
 		}
 		if _, err := c.Exec(ctx, `insert into queue_agents (queue, agent, tier, position)
-			select $1, * from unnest($2::text[], $3::int[], $4::int[])`, q.Name, names, tiers, places); err != nil {
+			select $1, * from unnest($2::text[], $3::int[], $4::int[])
+			on conflict (queue, agent) do update set tier = excluded.tier, position = excluded.position`, q.Name, names, tiers, places); err != nil {
 			return err
 		}
 		c.wake(q.Name)

@@ -45,7 +45,7 @@ func (s *Store) SaveNumber(ctx context.Context, n routing.Number) error {
 	if n.ID == "" {
 		by = "number"
 	}
-	_, err := s.db.Pool.Exec(ctx, `insert into numbers (id, number, flow, label) values ($1, $2, nullif($3, ''), $4)
+	_, err := s.db.Exec(ctx, `insert into numbers (id, number, flow, label) values ($1, $2, nullif($3, ''), $4)
 		on conflict (`+by+`) do update set number = excluded.number, flow = excluded.flow, label = excluded.label`,
 		cmp.Or(n.ID, call.NewID("num", time.Now())), n.Number, n.Flow, n.Label)
 	switch state(err) {
@@ -62,11 +62,11 @@ func (s *Store) SaveNumber(ctx context.Context, n routing.Number) error {
 
 // DeleteNumber removes a number by its id. *NotFoundError.
 func (s *Store) DeleteNumber(ctx context.Context, id string) error {
-	done, err := s.db.Pool.Exec(ctx, `delete from numbers where id = $1`, id)
+	done, err := s.db.Exec(ctx, `delete from numbers where id = $1`, id)
 	if err != nil {
 		return fmt.Errorf("delete number %s: %w", id, err)
 	}
-	if done.RowsAffected() == 0 {
+	if done == 0 {
 		return &NotFoundError{"number", id}
 	}
 	return nil

@@ -93,11 +93,11 @@ func (s *Store) SaveTrunk(ctx context.Context, t routing.Trunk) error {
 
 // DeleteTrunk removes a trunk by its id. *NotFoundError.
 func (s *Store) DeleteTrunk(ctx context.Context, id string) error {
-	done, err := s.db.Pool.Exec(ctx, `delete from trunks where id = $1`, id)
+	done, err := s.db.Exec(ctx, `delete from trunks where id = $1`, id)
 	if err != nil {
 		return fmt.Errorf("delete trunk %s: %w", id, err)
 	}
-	if done.RowsAffected() == 0 {
+	if done == 0 {
 		return &NotFoundError{"trunk", id}
 	}
 	return nil
