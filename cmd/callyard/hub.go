@@ -9,6 +9,8 @@ import (
 	"github.com/callyard/callyard/internal/cli"
 	"github.com/callyard/callyard/internal/config"
 	"github.com/callyard/callyard/internal/keypg"
+	"github.com/callyard/callyard/internal/pg"
+	"github.com/callyard/callyard/internal/setup"
 )
 
 // hub is a node as the commands see it.
@@ -30,6 +32,12 @@ func (h hub) Agents(ctx context.Context) ([]string, error) {
 		names = append(names, a.Name)
 	}
 	return names, err
+}
+
+// Setup brings the configuration in line with a document; the audit log says where
+// it is from.
+func (h hub) Setup(ctx context.Context, from string, d setup.Document) ([]setup.Change, error) {
+	return h.App.Setup(pg.By(ctx, pg.Author{Kind: "setup", Name: from, Node: h.Node(), At: time.Now()}), d)
 }
 
 // Addrs is where the node listens.

@@ -66,9 +66,10 @@ func (s *Store) SaveCodes(ctx context.Context, l disposition.List) error {
 		if _, err := tx.Exec(ctx, `lock table dispositions in share row exclusive mode`); err != nil { // two lists never mix
 			return err
 		}
-		tx.Later(`delete from dispositions`)
+		tx.Later(`delete from dispositions where code <> all ($1::text[])`, names)
 		tx.Later(`insert into dispositions (code, label, category, position)
-			select * from unnest($1::text[], $2::text[], $3::text[]) with ordinality`, names, labels, categories)
+			select * from unnest($1::text[], $2::text[], $3::text[]) with ordinality
+			on conflict (code) do update set label = excluded.label, category = excluded.category, position = excluded.position`, names, labels, categories)
 		return nil
 	})
 	if err != nil {

@@ -62,6 +62,7 @@ type App struct {
 	attempts  *prometheus.HistogramVec
 	rollbacks prometheus.Counter
 	dir       *crm.Directory
+	adminLink string // its path; "" when there is an admin
 	addrs     struct{ http, https, ops string }
 	stops     []stop
 }

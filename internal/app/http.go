@@ -18,12 +18,15 @@ import (
 
 	"github.com/callyard/callyard/analytics"
 	"github.com/callyard/callyard/analytics/analyticspg"
+	"github.com/callyard/callyard/internal/auditpg"
 	"github.com/callyard/callyard/internal/call"
+	"github.com/callyard/callyard/internal/config"
 	"github.com/callyard/callyard/internal/httpapi"
 	"github.com/callyard/callyard/internal/keypg"
 	"github.com/callyard/callyard/internal/setup"
 	"github.com/callyard/callyard/internal/sipua"
 	"github.com/callyard/callyard/internal/tlsfile"
+	"github.com/callyard/callyard/internal/userpg"
 	"github.com/callyard/callyard/routing"
 )
 
@@ -37,6 +40,14 @@ func (a *App) startHTTP(ctx context.Context) error {
 	if created {
 		a.APIKey = key
 	}
+	people := userpg.New(a.DB)
+	if err := a.welcome(ctx, people); err != nil {
+		return err
+	}
+	proxies, err := config.Prefixes(a.cfg.HTTP.Proxies)
+	if err != nil {
+		return fmt.Errorf("http.proxies: %w", err)
+	}
 	feed := httpapi.NewFeed(a.Book, a.log.With("part", "events"))
 	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	fed := make(chan struct{})
@@ -47,7 +58,7 @@ func (a *App) startHTTP(ctx context.Context) error {
 	ledger := analyticspg.New(a.DB)
 	api := httpapi.New(httpapi.Deps{ //nolint:contextcheck // a request has its own
 		Live: a.Hub, Lots: a.Lots, Agents: a.Agents, Routes: a.Routes, Carriers: a.SIP, Flows: a.Routes, Contacts: a.Contacts, Outbox: a.Outbox,
-		Calls: a.Book, Dispositions: a.Said, Jobs: a.Jobs, Voicemail: a.mailroom, Keys: keys, Webhooks: a.Webhooks, Prompts: a.sounds.store, Feed: feed,
+		Calls: a.Book, Dispositions: a.Said, Jobs: a.Jobs, Voicemail: a.mailroom, Keys: keys, People: people, Audit: auditpg.New(a.DB), Webhooks: a.Webhooks, Prompts: a.sounds.store, Feed: feed,
 		Recordings: os.DirFS(filepath.Join(a.cfg.DataDir, "recordings")),
 		Speak:      a.sounds.speaker.Say, Sounds: a.Media.Library().Names,
 		Report: func(ctx context.Context, w analytics.Window, o analytics.Options) (analytics.Report, error) {
@@ -55,7 +66,11 @@ func (a *App) startHTTP(ctx context.Context) error {
 		},
 		Setup: a.SetUp, Export: a.Export, Changed: a.plan.Changed, Alone: a.DB.Alone,
 		Known: func(ctx context.Context) (routing.Known, error) { return setup.KnownTo(ctx, a.stores()) },
-		Node:  call.NodeID(a.cfg.Node), Realm: a.cfg.SIP.Realm, Region: a.cfg.Region, Version: a.cfg.Version, Now: time.Now,
+		Limits: httpapi.Limits{
+			PerS: a.cfg.HTTP.RatePerS, Burst: a.cfg.HTTP.RateBurst, OpenPerS: a.cfg.HTTP.OpenRatePerS, OpenBurst: a.cfg.HTTP.OpenRateBurst,
+		},
+		Proxies: proxies,
+		Node:    call.NodeID(a.cfg.Node), Realm: a.cfg.SIP.Realm, Region: a.cfg.Region, Version: a.cfg.Version, Now: time.Now,
 		Log: a.log.With("part", "http"),
 	})
 	front := a.front(api)
@@ -74,6 +89,39 @@ func (a *App) startHTTP(ctx context.Context) error {
 	ops := httpapi.Ops(httpapi.OpsDeps{Ready: a.ready, Metrics: a.metrics, Log: a.log.With("part", "ops")})
 	a.addrs.ops, err = a.serve(ctx, "ops", a.cfg.HTTP.Ops, ops)
 	return err
+}
+
+// welcome makes a link by which somebody becomes an admin, as long as there is
+// none: whoever can start the hub may let the first one in.
+func (a *App) welcome(ctx context.Context, people *userpg.Store) error {
+	has, err := people.HasAdmin(ctx)
+	if err != nil || has {
+		return err
+	}
+	token, _, err := people.NewLink(ctx, "", time.Now())
+	if err != nil {
+		return fmt.Errorf("link for the first admin: %w", err)
+	}
+	a.adminLink = httpapi.WelcomePath(token)
+	return nil
+}
+
+// AdminLink is where the first admin chooses name and password; "" once there is
+// one. Over plain HTTP it opens on this machine only.
+func (a *App) AdminLink() string {
+	if a.adminLink == "" {
+		return ""
+	}
+	host, port, err := net.SplitHostPort(a.addrs.http)
+	if err != nil {
+		return ""
+	}
+	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	} else if ip != nil && !ip.IsLoopback() && a.addrs.https != "" {
+		return "https://" + a.addrs.https + a.adminLink
+	}
+	return "http://" + net.JoinHostPort(host, port) + a.adminLink
 }
 
 // feed runs the event stream's reader, again when the database was away.
@@ -196,6 +244,9 @@ func (a *App) HTTPAddr() string { return a.addrs.http }
 
 // OpsAddr is where operators look; "" if switched off.
 func (a *App) OpsAddr() string { return a.addrs.ops }
+
+// Node is this node's name.
+func (a *App) Node() string { return a.cfg.Node }
 
 // HTTPSAddr is where the REST API listens over TLS; "" if it does not.
 func (a *App) HTTPSAddr() string { return a.addrs.https }

@@ -18,10 +18,11 @@ import (
 
 // Hub is a running node.
 type Hub interface {
-	Setup(ctx context.Context, d setup.Document) ([]setup.Change, error)
+	Setup(ctx context.Context, from string, d setup.Document) ([]setup.Change, error)
 	Agents(ctx context.Context) ([]string, error) // the names
 	Addrs() Addrs
-	FirstKey() string // the API key made at the first start; "" later
+	FirstKey() string  // the API key made at the first start; "" later
+	AdminLink() string // where the first admin chooses name and password; "" when there is one
 	NewKey(ctx context.Context, name string) (string, error)
 	Stop(ctx context.Context) error
 }

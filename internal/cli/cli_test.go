@@ -132,13 +132,14 @@ type fakeHub struct {
 	applied []setup.Document
 	fails   error
 	key     string
+	link    string
 	made    int
 	stopped chan struct{}
 }
 
 func newFakeHub() *fakeHub { return &fakeHub{key: "ck_first", stopped: make(chan struct{})} }
 
-func (h *fakeHub) Setup(_ context.Context, d setup.Document) ([]setup.Change, error) {
+func (h *fakeHub) Setup(_ context.Context, _ string, d setup.Document) ([]setup.Change, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.applied = append(h.applied, d)
@@ -148,7 +149,8 @@ func (h *fakeHub) Agents(context.Context) ([]string, error) { return h.agents, n
 func (h *fakeHub) Addrs() Addrs {
 	return Addrs{SIP: []string{"udp 127.0.0.1:5060", "tcp 127.0.0.1:5060"}, HTTP: "127.0.0.1:8080", Ops: "127.0.0.1:9090"}
 }
-func (h *fakeHub) FirstKey() string { return h.key }
+func (h *fakeHub) FirstKey() string  { return h.key }
+func (h *fakeHub) AdminLink() string { return h.link }
 func (h *fakeHub) NewKey(context.Context, string) (string, error) {
 	h.made++
 	return "ck_new", nil

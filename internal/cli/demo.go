@@ -94,7 +94,7 @@ func (c *command) runDemo(ctx context.Context, cfg config.Config) error {
 				return err
 			}
 		}
-		if _, err := hub.Setup(ctx, set); err != nil {
+		if _, err := hub.Setup(ctx, "demo", set); err != nil {
 			return fmt.Errorf("demo set: %w", err)
 		}
 		s, err := demoState(ctx, hub, cfg.DataDir)

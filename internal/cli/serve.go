@@ -44,7 +44,7 @@ is http.listen) and by the flags below, the later winning.`,
 			}
 			return c.run(cmd.Context(), cfg, func(ctx context.Context, hub Hub) error {
 				if doc != nil {
-					changes, err := hub.Setup(ctx, *doc)
+					changes, err := hub.Setup(ctx, file, *doc)
 					if err != nil {
 						return fmt.Errorf("%s: %w", file, err)
 					}
@@ -86,6 +86,9 @@ func (c *command) greet(hub Hub) {
 	c.printf("Callyard %s runs.\n  SIP   %s\n  HTTP  http://%s/v1\n", c.Version, strings.Join(at.SIP, ", "), at.HTTP)
 	if at.Ops != "" {
 		c.printf("  Ops   http://%s/livez /readyz /metrics\n", at.Ops)
+	}
+	if link := hub.AdminLink(); link != "" {
+		c.printf("  Admin %s   (choose a name and password; opens once, within a day)\n", link)
 	}
 	if key := hub.FirstKey(); key != "" {
 		c.printf("  Key   %s   (of the REST API; shown only this once)\n", key)

@@ -111,6 +111,12 @@ type HTTP struct {
 	TLSListen string `koanf:"tls_listen"` // the same as listen over TLS; "" switches it off
 	TLSCert   string `koanf:"tls_cert"`
 	TLSKey    string `koanf:"tls_key"`
+
+	Proxies       []string `koanf:"proxies"`         // "10.0.0.0/8": whose X-Forwarded-For and -Proto are believed
+	RatePerS      float64  `koanf:"rate_per_s"`      // requests of one key or session; 0: no limit
+	RateBurst     int      `koanf:"rate_burst"`      // at once
+	OpenRatePerS  float64  `koanf:"open_rate_per_s"` // of one source that shows neither, or a wrong one; 0: no limit
+	OpenRateBurst int      `koanf:"open_rate_burst"`
 }
 
 // Log is how much is logged and in what form.
@@ -165,7 +171,7 @@ func Default() Config {
 		DataDir: dataDir(),
 		SIP:     SIP{Listen: []string{"udp:0.0.0.0:5060", "tcp:0.0.0.0:5060"}, Realm: "callyard", Digests: []string{"SHA-256", "MD5"}, SRTP: "optional", CallsPerS: 200, WebPath: "/sip"},
 		RTP:     RTP{PortMin: 20000, PortMax: 29999, Codecs: []string{"PCMU", "PCMA", "G722"}},
-		HTTP:    HTTP{Listen: "127.0.0.1:8080", Ops: "127.0.0.1:9090"},
+		HTTP:    HTTP{Listen: "127.0.0.1:8080", Ops: "127.0.0.1:9090", RatePerS: 300, RateBurst: 600, OpenRatePerS: 5, OpenRateBurst: 50},
 		Log:     Log{Level: "info", Format: "text"},
 		HTTPOut: HTTPOut{PerHost: 20, Total: 100},
 		Region:  "US",
@@ -228,7 +234,7 @@ func Load(path string, base Config) (Config, error) {
 		switch key {
 		case "sip.interfaces":
 			return "", nil // too much for a variable
-		case "sip.listen", "sip.digests", "sip.local_nets", "sip.web_origins", "http_out.allow_nets", "rtp.codecs", "tts.command":
+		case "sip.listen", "sip.digests", "sip.local_nets", "sip.web_origins", "http.proxies", "http_out.allow_nets", "rtp.codecs", "tts.command":
 			return key, strings.Split(v, ",")
 		}
 		return key, v
@@ -290,6 +296,12 @@ func (c Config) Validate() error {
 	}
 	if _, _, err := net.SplitHostPort(c.HTTP.Listen); err != nil {
 		bad("http.listen", "%w", err)
+	}
+	if _, err := Prefixes(c.HTTP.Proxies); err != nil {
+		bad("http.proxies", "%w", err)
+	}
+	if h := c.HTTP; h.RatePerS < 0 || h.RateBurst < 0 || h.OpenRatePerS < 0 || h.OpenRateBurst < 0 {
+		bad("http.rate_per_s, http.rate_burst, http.open_rate_per_s, http.open_rate_burst", "not below zero")
 	}
 	if c.HTTP.TLSListen != "" {
 		if _, _, err := net.SplitHostPort(c.HTTP.TLSListen); err != nil {

@@ -36,7 +36,7 @@ type Agent struct {
 var agentName = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,62}$`)
 
 func (a *api) agents() {
-	route(a, op{method: "GET", path: "/v1/agents", scope: "read", id: "list_agents", summary: "List agents with what they do now"},
+	route(a, op{method: "GET", path: "/v1/agents", scope: "read", role: "rep", id: "list_agents", summary: "List agents with what they do now"},
 		func(ctx context.Context, in *Paging) (*body[Page[Agent]], error) {
 			list, err := a.Agents.Agents(ctx)
 			if err != nil {
@@ -48,9 +48,9 @@ func (a *api) agents() {
 			}
 			return page(all, func(g Agent) string { return g.Name }, *in)
 		})
-	route(a, op{method: "GET", path: "/v1/agents/{name}", scope: "read", id: "read_agent", summary: "Read an agent"},
+	route(a, op{method: "GET", path: "/v1/agents/{name}", scope: "read", role: "rep", id: "read_agent", summary: "Read an agent"},
 		func(ctx context.Context, in *Named) (*body[Agent], error) { return a.agent(ctx, in.Name) })
-	route(a, op{method: "PUT", path: "/v1/agents/{name}", scope: "write", merges: true, id: "save_agent", summary: "Make an agent, or replace what is set of them"},
+	route(a, op{method: "PUT", path: "/v1/agents/{name}", scope: "write", role: "admin", merges: true, id: "save_agent", summary: "Make an agent, or replace what is set of them"},
 		func(ctx context.Context, in *struct {
 			Named
 			Body Agent
@@ -88,11 +88,11 @@ func (a *api) agents() {
 			}
 			return a.agent(ctx, in.Name)
 		})
-	route(a, op{method: "DELETE", path: "/v1/agents/{name}", scope: "write", id: "delete_agent", summary: "Delete an agent"},
+	route(a, op{method: "DELETE", path: "/v1/agents/{name}", scope: "write", role: "admin", id: "delete_agent", summary: "Delete an agent"},
 		func(ctx context.Context, in *Named) (*nothing, error) {
 			return a.changed(ctx, a.Agents.DeleteAgent(ctx, in.Name))
 		})
-	route(a, op{method: "POST", path: "/v1/agents/{name}/status", scope: "write", id: "set_agent_status", summary: "Set what an agent wants"},
+	route(a, op{method: "POST", path: "/v1/agents/{name}/status", scope: "write", role: "rep", id: "set_agent_status", summary: "Set what an agent wants"},
 		func(ctx context.Context, in *struct {
 			Named
 			Body struct {
@@ -101,12 +101,15 @@ func (a *api) agents() {
 			}
 		},
 		) (*body[Agent], error) {
+			if _, err := acting(ctx, in.Name); err != nil {
+				return nil, err
+			}
 			if err := a.Agents.SetStatus(ctx, in.Name, queues.Status(in.Body.Status), in.Body.Reason, a.Now()); err != nil {
 				return nil, err
 			}
 			return a.agent(ctx, in.Name)
 		})
-	route(a, op{method: "GET", path: "/v1/agents/{name}/devices", scope: "read", id: "list_devices", summary: "List an agent's registered phones"},
+	route(a, op{method: "GET", path: "/v1/agents/{name}/devices", scope: "read", role: "manager", id: "list_devices", summary: "List an agent's registered phones"},
 		func(ctx context.Context, in *struct {
 			Named
 			Paging

@@ -71,12 +71,12 @@ type exportOut struct {
 }
 
 func (a *api) aliases() {
-	route(a, op{method: "GET", path: "/v1/flows/{name}/alias", scope: "read", id: "read_alias", summary: "What new calls of a flow run"},
+	route(a, op{method: "GET", path: "/v1/flows/{name}/alias", scope: "read", role: "manager", id: "read_alias", summary: "What new calls of a flow run"},
 		func(ctx context.Context, in *Named) (*body[Alias], error) {
 			return aliasBody(a.Flows.Alias(ctx, in.Name))
 		})
 	route(a, op{
-		method: "PUT", path: "/v1/flows/{name}/alias", scope: "write", id: "set_alias",
+		method: "PUT", path: "/v1/flows/{name}/alias", scope: "write", role: "admin", id: "set_alias",
 		summary: "Say what new calls run: a version, or beside it a canary for a part of the callers, which may be ramped up again and again",
 	}, func(ctx context.Context, in *struct {
 		Named
@@ -88,22 +88,22 @@ func (a *api) aliases() {
 			w.Guard = routing.Guard(*g)
 		}
 		return a.realiased(ctx, func(check func(*routing.Flow) routing.Findings) (routingpg.Alias, error) {
-			return a.Flows.SetAlias(ctx, in.Name, w, requestOf(ctx).key.Name, a.Now(), check)
+			return a.Flows.SetAlias(ctx, in.Name, w, requestOf(ctx).by.Name, a.Now(), check)
 		})
 	})
-	route(a, op{method: "POST", path: "/v1/flows/{name}/alias/promote", scope: "write", id: "promote_canary", summary: "Let all new calls run the canary"},
+	route(a, op{method: "POST", path: "/v1/flows/{name}/alias/promote", scope: "write", role: "admin", id: "promote_canary", summary: "Let all new calls run the canary"},
 		func(ctx context.Context, in *Named) (*body[Alias], error) {
 			return a.realiased(ctx, func(check func(*routing.Flow) routing.Findings) (routingpg.Alias, error) {
-				return a.Flows.Promote(ctx, in.Name, requestOf(ctx).key.Name, a.Now(), check)
+				return a.Flows.Promote(ctx, in.Name, requestOf(ctx).by.Name, a.Now(), check)
 			})
 		})
-	route(a, op{method: "POST", path: "/v1/flows/{name}/alias/abort", scope: "write", id: "abort_canary", summary: "Let all new calls run the stable version"},
+	route(a, op{method: "POST", path: "/v1/flows/{name}/alias/abort", scope: "write", role: "admin", id: "abort_canary", summary: "Let all new calls run the stable version"},
 		func(ctx context.Context, in *Named) (*body[Alias], error) {
 			return a.realiased(ctx, func(func(*routing.Flow) routing.Findings) (routingpg.Alias, error) {
-				return a.Flows.Abort(ctx, in.Name, requestOf(ctx).key.Name, a.Now())
+				return a.Flows.Abort(ctx, in.Name, requestOf(ctx).by.Name, a.Now())
 			})
 		})
-	route(a, op{method: "GET", path: "/v1/flows/{name}/export", scope: "read", id: "export_flow", summary: "A flow's document as it was written, as a file", also: answersFlow},
+	route(a, op{method: "GET", path: "/v1/flows/{name}/export", scope: "read", role: "manager", id: "export_flow", summary: "A flow's document as it was written, as a file", also: answersFlow},
 		func(ctx context.Context, in *struct {
 			Named
 			Version string `query:"version" default:"live" pattern:"^(live|draft|[1-9][0-9]{0,8})$" doc:"live, draft, or a number"`

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -23,6 +24,7 @@ import (
 	"github.com/callyard/callyard/internal/jobs"
 	"github.com/callyard/callyard/internal/keypg"
 	"github.com/callyard/callyard/internal/setup"
+	"github.com/callyard/callyard/internal/userpg"
 	"github.com/callyard/callyard/parking"
 	"github.com/callyard/callyard/queues"
 	"github.com/callyard/callyard/routing"
@@ -119,6 +121,25 @@ type (
 	}
 )
 
+// People is who may sign in, and where they are.
+type People interface {
+	User(ctx context.Context, idOrName string) (userpg.User, error)
+	Users(ctx context.Context) ([]userpg.User, error)
+	Create(ctx context.Context, u userpg.User, password string, now time.Time) (userpg.User, error)
+	Change(ctx context.Context, idOrName string, change func(*userpg.User)) (userpg.User, error)
+	Delete(ctx context.Context, idOrName string) error
+	SetPassword(ctx context.Context, idOrName, password string) error
+	ChangePassword(ctx context.Context, u userpg.User, session, old, password string) error
+	Login(ctx context.Context, name, password, before, ip, browser string, now time.Time) (userpg.User, userpg.Session, string, error)
+	Resume(ctx context.Context, cookie string, now time.Time) (userpg.User, userpg.Session, error)
+	Sessions(ctx context.Context, user string, now time.Time) ([]userpg.Session, error)
+	Revoke(ctx context.Context, user, id string) error
+	RevokeOthers(ctx context.Context, user, but string) error
+	NewLink(ctx context.Context, idOrName string, now time.Time) (token string, u userpg.User, err error)
+	Link(ctx context.Context, token string, now time.Time) (userpg.User, error)
+	OpenLink(ctx context.Context, token, name, display, password string, now time.Time) (userpg.User, error)
+}
+
 // Deps is what the API is made of. All are needed unless said otherwise.
 type Deps struct {
 	Live     Live
@@ -134,6 +155,8 @@ type Deps struct {
 	Dispositions Dispositions
 	Jobs         Jobs
 	Keys         Keys
+	People       People
+	Audit        Audit
 	Prompts      Prompts
 	Feed         *Feed
 	Webhooks     Webhooks
@@ -159,6 +182,9 @@ type Deps struct {
 	// Known is what a flow may name, as it is stored now.
 	Known func(ctx context.Context) (routing.Known, error)
 
+	Limits  Limits
+	Proxies []netip.Prefix // whose X-Forwarded-… headers are believed
+
 	Node    call.NodeID
 	Realm   string // SIP passwords are digested with it
 	Region  string // "ES": telephone numbers without a prefix are read as of there
@@ -170,10 +196,14 @@ type Deps struct {
 // api is the handlers' receiver.
 type api struct {
 	Deps
-	huma  huma.API
-	long  map[string]int64    // by method and path: the longest body, where that is not MaxBody
-	set   map[string]settable // by path: what has an ETag
-	whole http.Handler        // all of the API, for requests that are part of others
+	huma               huma.API
+	long               map[string]int64    // by method and path: the longest body, where that is not MaxBody
+	open               map[string]bool     // by method and path: for everybody
+	set                map[string]settable // by path: what has an ETag
+	whole              http.Handler        // all of the API, for requests that are part of others
+	crossing           *http.CrossOriginProtection
+	callers, strangers *buckets // by key or session; by source
+	logins             logins
 }
 
 // MaxBody is the longest request that is read, in bytes.
@@ -204,7 +234,12 @@ func OpenAPI() ([]byte, error) {
 
 func build(d Deps) (*api, http.Handler) {
 	configure()
-	a := &api{Deps: d, long: map[string]int64{}, set: map[string]settable{}}
+	a := &api{
+		Deps: d, long: map[string]int64{}, open: map[string]bool{"GET /welcome": true, "POST /welcome": true, "GET /v1/openapi.json": true},
+		set: map[string]settable{}, crossing: http.NewCrossOriginProtection(), logins: newLogins(),
+		callers:   newBuckets(d.Limits.PerS, d.Limits.Burst),
+		strangers: newBuckets(d.Limits.OpenPerS, d.Limits.OpenBurst),
+	}
 	r := gin.New()
 	a.whole = r
 	r.HandleMethodNotAllowed = true
@@ -224,7 +259,8 @@ func build(d Deps) (*api, http.Handler) {
 	cfg.RejectUnknownQueryParameters = true
 	cfg.Components.Schemas = huma.NewMapRegistry("#/components/schemas/", schemaName)
 	cfg.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
-		"key": {Type: "http", Scheme: "bearer", BearerFormat: "ck_…", Description: "An API key. Scopes: read, write (includes read), admin (includes both)."},
+		"key":     {Type: "http", Scheme: "bearer", BearerFormat: "ck_…", Description: "An API key. Scopes: read, write (includes read), admin (includes both), or of one resource, as flows:write."},
+		"session": {Type: "apiKey", In: "cookie", Name: secureCookie, Description: "A person who has signed in (POST /v1/sessions). Roles: rep, manager (includes rep), admin (includes both)."},
 	}
 	cfg.Transformers = []huma.Transformer{a.finish}
 	a.huma = humagin.New(r, cfg)
@@ -233,9 +269,11 @@ func build(d Deps) (*api, http.Handler) {
 		a.flows, a.aliases, a.trials, a.nodeTypes, a.lots, a.parkedCalls, a.queues, a.agents, a.numbers, a.trunks, a.trunkStatuses, a.contacts, a.calls, a.dispositions, a.voicemail,
 		a.prompts, a.recordings, a.deliveries, a.reports, a.discarded, a.keys, a.setup, a.events,
 		a.webhooks, a.webhookDeliveries,
+		a.users, a.sessions, a.auditEvents,
 	} {
 		resource()
 	}
+	a.welcome(r)
 	r.GET("/v1/openapi.json", func(c *gin.Context) {
 		doc, err := a.document()
 		if err != nil {

@@ -74,7 +74,7 @@ type Event struct {
 }
 
 func (a *api) calls() {
-	route(a, op{method: "GET", path: "/v1/calls", scope: "read", id: "list_calls", summary: "List calls, the latest first"},
+	route(a, op{method: "GET", path: "/v1/calls", scope: "read", role: "manager", id: "list_calls", summary: "List calls, the latest first"},
 		func(ctx context.Context, in *struct {
 			Paging
 			From    time.Time `query:"from" doc:"Begun at or after"`
@@ -93,12 +93,12 @@ func (a *api) calls() {
 			all, _ := each(list, func(r callpg.Row) (Call, error) { return callOf(r), nil })
 			return part(all, next), nil
 		})
-	route(a, op{method: "GET", path: "/v1/calls/{id}", scope: "read", id: "read_call", summary: "Read a call"},
+	route(a, op{method: "GET", path: "/v1/calls/{id}", scope: "read", role: "manager", id: "read_call", summary: "Read a call"},
 		func(ctx context.Context, in *Identified) (*body[Call], error) {
 			r, err := a.Calls.Call(ctx, call.ID(in.ID))
 			return &body[Call]{callOf(r)}, err
 		})
-	route(a, op{method: "GET", path: "/v1/calls/{id}/timeline", scope: "read", id: "read_timeline", summary: "All that is known of a call, in order"},
+	route(a, op{method: "GET", path: "/v1/calls/{id}/timeline", scope: "read", role: "manager", id: "read_timeline", summary: "All that is known of a call, in order"},
 		func(ctx context.Context, in *Identified) (*body[Page[Event]], error) {
 			if _, err := a.Calls.Call(ctx, call.ID(in.ID)); err != nil {
 				return nil, err
@@ -110,7 +110,7 @@ func (a *api) calls() {
 			all, _ := each(list, func(e call.Event) (Event, error) { return eventOf(e), nil })
 			return last(all), nil
 		})
-	route(a, op{method: "POST", path: "/v1/calls/{id}/hang_up", scope: "write", id: "hang_up", status: http.StatusAccepted, summary: "End a call"},
+	route(a, op{method: "POST", path: "/v1/calls/{id}/hang_up", scope: "write", role: "manager", id: "hang_up", status: http.StatusAccepted, summary: "End a call"},
 		func(ctx context.Context, in *Identified) (*nothing, error) {
 			if err := a.Live.Hangup(call.ID(in.ID)); err != nil {
 				return nil, a.absent(ctx, call.ID(in.ID), err)

@@ -36,7 +36,7 @@ type Imported struct {
 }
 
 func (a *api) contacts() {
-	route(a, op{method: "GET", path: "/v1/contacts", scope: "read", id: "list_contacts", summary: "List contacts"},
+	route(a, op{method: "GET", path: "/v1/contacts", scope: "read", role: "rep", id: "list_contacts", summary: "List contacts"},
 		func(ctx context.Context, in *struct {
 			Paging
 			Text  string `query:"text" maxLength:"100" doc:"In the name, the company or a number"`
@@ -59,12 +59,12 @@ func (a *api) contacts() {
 			all = all[:in.Limit]
 			return part(all, cursorOf(all[in.Limit-1].ID)), nil
 		})
-	route(a, op{method: "GET", path: "/v1/contacts/{id}", scope: "read", id: "read_contact", summary: "Read a contact"},
+	route(a, op{method: "GET", path: "/v1/contacts/{id}", scope: "read", role: "rep", id: "read_contact", summary: "Read a contact"},
 		func(ctx context.Context, in *Identified) (*body[Contact], error) {
 			c, err := a.Contacts.Contact(ctx, in.ID)
 			return &body[Contact]{contactOf(c)}, err
 		})
-	route(a, op{method: "POST", path: "/v1/contacts", scope: "write", id: "add_contact", status: http.StatusCreated, summary: "Add a contact"},
+	route(a, op{method: "POST", path: "/v1/contacts", scope: "write", role: "manager", id: "add_contact", status: http.StatusCreated, summary: "Add a contact"},
 		func(ctx context.Context, in *body[Contact]) (*created[Contact], error) {
 			c, err := a.saveContact(ctx, "", in.Body)
 			if err != nil {
@@ -72,7 +72,7 @@ func (a *api) contacts() {
 			}
 			return &created[Contact]{Location: "/v1/contacts/" + c.ID, Body: c}, nil
 		})
-	route(a, op{method: "PUT", path: "/v1/contacts/{id}", scope: "write", merges: true, id: "save_contact", summary: "Replace a contact"},
+	route(a, op{method: "PUT", path: "/v1/contacts/{id}", scope: "write", role: "manager", merges: true, id: "save_contact", summary: "Replace a contact"},
 		func(ctx context.Context, in *struct {
 			Identified
 			Body Contact
@@ -81,12 +81,12 @@ func (a *api) contacts() {
 			c, err := a.saveContact(ctx, in.ID, in.Body)
 			return &body[Contact]{c}, err
 		})
-	route(a, op{method: "DELETE", path: "/v1/contacts/{id}", scope: "write", id: "delete_contact", summary: "Delete a contact"},
+	route(a, op{method: "DELETE", path: "/v1/contacts/{id}", scope: "write", role: "manager", id: "delete_contact", summary: "Delete a contact"},
 		func(ctx context.Context, in *Identified) (*nothing, error) {
 			return nil, a.Contacts.Delete(ctx, in.ID)
 		})
 	route(a, op{
-		method: "POST", path: "/v1/contacts/import", scope: "write", id: "import_contacts", summary: "Add many contacts, or bring them up to date",
+		method: "POST", path: "/v1/contacts/import", scope: "write", role: "manager", id: "import_contacts", summary: "Add many contacts, or bring them up to date",
 		takes: map[string]*huma.Schema{
 			"text/csv":         {Type: huma.TypeString, Description: "Columns name, company, owner, tags, phone…; any other is a field"},
 			"application/json": {Type: huma.TypeArray, Items: &huma.Schema{Type: huma.TypeObject, AdditionalProperties: true}},

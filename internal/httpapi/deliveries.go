@@ -13,7 +13,7 @@ type delivery struct {
 }
 
 func (a *api) deliveries() {
-	route(a, op{method: "GET", path: "/v1/crm_deliveries", scope: "read", id: "list_crm_deliveries", summary: "List what went, or is to go, to CRMs, the latest first"},
+	route(a, op{method: "GET", path: "/v1/crm_deliveries", scope: "read", role: "manager", id: "list_crm_deliveries", summary: "List what went, or is to go, to CRMs, the latest first"},
 		func(ctx context.Context, in *struct {
 			Paging
 			Provider string `query:"provider" maxLength:"64"`
@@ -44,7 +44,7 @@ func (a *api) deliveries() {
 			list = list[:in.Limit]
 			return part(list, cursorOf(strconv.FormatInt(list[in.Limit-1].ID, 10))), nil
 		})
-	route(a, op{method: "POST", path: "/v1/crm_deliveries/{id}/resend", scope: "write", id: "resend_crm_delivery", status: http.StatusAccepted, summary: "Try a delivery again that was given up"},
+	route(a, op{method: "POST", path: "/v1/crm_deliveries/{id}/resend", scope: "write", role: "manager", id: "resend_crm_delivery", status: http.StatusAccepted, summary: "Try a delivery again that was given up"},
 		func(ctx context.Context, in *delivery) (*body[crm.Delivery], error) {
 			if err := a.Outbox.Resend(ctx, in.ID); err != nil {
 				return nil, err

@@ -37,7 +37,7 @@ func dispositionOf(s *disposition.Said) *Disposition {
 func codeOf(c disposition.Code) (DispositionCode, error) { return DispositionCode(c), nil }
 
 func (a *api) dispositions() {
-	route(a, op{method: "GET", path: "/v1/dispositions", scope: "read", id: "list_dispositions", summary: "List the codes that reps choose from"},
+	route(a, op{method: "GET", path: "/v1/dispositions", scope: "read", role: "rep", id: "list_dispositions", summary: "List the codes that reps choose from"},
 		func(ctx context.Context, _ *struct{}) (*body[Page[DispositionCode]], error) {
 			list, err := a.Dispositions.Codes(ctx)
 			if err != nil {
@@ -46,7 +46,7 @@ func (a *api) dispositions() {
 			all, err := each(list, codeOf)
 			return last(all), err
 		})
-	route(a, op{method: "PUT", path: "/v1/dispositions", scope: "write", id: "save_dispositions", summary: "Replace the codes that reps choose from; an empty list brings back those that ship with the hub"},
+	route(a, op{method: "PUT", path: "/v1/dispositions", scope: "write", role: "admin", id: "save_dispositions", summary: "Replace the codes that reps choose from; an empty list brings back those that ship with the hub"},
 		func(ctx context.Context, in *struct {
 			Body struct {
 				Data []DispositionCode `json:"data" maxItems:"200"`
@@ -73,7 +73,7 @@ func (a *api) dispositions() {
 			all, err := each(saved, codeOf)
 			return last(all), err
 		})
-	route(a, op{method: "POST", path: "/v1/calls/{id}/disposition", scope: "write", id: "dispose_call", status: http.StatusOK, summary: "Say what came of a call: while it goes on, in wrap-up, which ends by it, or later; the newest counts, the timeline has them all"},
+	route(a, op{method: "POST", path: "/v1/calls/{id}/disposition", scope: "write", role: "rep", id: "dispose_call", status: http.StatusOK, summary: "Say what came of a call: while it goes on, in wrap-up, which ends by it, or later; the newest counts, the timeline has them all"},
 		func(ctx context.Context, in *struct {
 			Identified
 			Body struct {
@@ -83,19 +83,23 @@ func (a *api) dispositions() {
 			}
 		},
 		) (*body[Disposition], error) {
-			if in.Body.Agent != "" {
-				if _, err := a.Agents.Agent(ctx, in.Body.Agent); err != nil {
+			agent, err := a.actingOf(ctx, call.ID(in.ID), in.Body.Agent)
+			if err != nil {
+				return nil, err
+			}
+			if agent != "" {
+				if _, err := a.Agents.Agent(ctx, agent); err != nil {
 					return nil, err
 				}
 			}
 			now := a.Now()
 			said, err := a.Dispositions.Say(ctx, call.ID(in.ID), disposition.Said{
-				Code: in.Body.Code, Note: in.Body.Note, By: actor(ctx, in.Body.Agent), At: now,
+				Code: in.Body.Code, Note: in.Body.Note, By: actor(ctx, agent), At: now,
 			})
 			if err != nil {
 				return nil, err
 			}
-			return &body[Disposition]{*dispositionOf(&said)}, a.wroteUp(ctx, call.ID(in.ID), in.Body.Agent, now)
+			return &body[Disposition]{*dispositionOf(&said)}, a.wroteUp(ctx, call.ID(in.ID), agent, now)
 		})
 }
 

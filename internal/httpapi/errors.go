@@ -14,6 +14,7 @@ import (
 	"github.com/callyard/callyard/internal/pg"
 	"github.com/callyard/callyard/internal/promptpg"
 	"github.com/callyard/callyard/internal/setup"
+	"github.com/callyard/callyard/internal/userpg"
 	"github.com/callyard/callyard/parking"
 	"github.com/callyard/callyard/queues"
 	"github.com/callyard/callyard/routing"
@@ -72,6 +73,9 @@ func (a *api) problem(_ context.Context, err error) *Problem {
 	if p := flowProblem(err); p != nil {
 		return p
 	}
+	if p := peopleProblem(err); p != nil {
+		return p
+	}
 	if notText(err) {
 		return &Problem{Status: http.StatusUnprocessableEntity, Code: "not_text", Detail: "The request holds text that is not UTF-8, or a NUL character."}
 	}
@@ -96,6 +100,32 @@ func (a *api) problem(_ context.Context, err error) *Problem {
 		return &Problem{Status: http.StatusServiceUnavailable, Code: "timeout", Detail: "it took too long; try again", cause: err, headers: retryAfter("1")}
 	}
 	return &Problem{Status: http.StatusInternalServerError, Code: "internal", cause: err}
+}
+
+// peopleProblem is the part of the table that is about people.
+func peopleProblem(err error) *Problem {
+	if e, ok := errors.AsType[*userpg.TakenError](err); ok {
+		return &Problem{Status: http.StatusConflict, Code: "user_" + e.Field + "_taken", Detail: e.Error()}
+	}
+	if e, ok := errors.AsType[*userpg.InvalidError](err); ok {
+		return wrong("body."+e.Field, "%s", e.Why)
+	}
+	if e, ok := errors.AsType[*userpg.WeakPasswordError](err); ok {
+		return wrong("body.password", "%s", e.Why)
+	}
+	switch {
+	case errors.Is(err, userpg.ErrUnknown):
+		return &Problem{Status: http.StatusNotFound, Code: "user_not_found", Detail: userpg.ErrUnknown.Error()}
+	case errors.Is(err, userpg.ErrLastAdmin):
+		return &Problem{Status: http.StatusConflict, Code: "last_admin", Detail: userpg.ErrLastAdmin.Error()}
+	case errors.Is(err, userpg.ErrLogin):
+		return &Problem{Status: http.StatusUnauthorized, Code: "login_failed", Detail: userpg.ErrLogin.Error()}
+	case errors.Is(err, userpg.ErrPassword):
+		return &Problem{Status: http.StatusForbidden, Code: "password_wrong", Detail: userpg.ErrPassword.Error()}
+	case errors.Is(err, userpg.ErrSession):
+		return &Problem{Status: http.StatusNotFound, Code: "session_not_found", Detail: userpg.ErrSession.Error()}
+	}
+	return nil
 }
 
 // parkingProblem is the part of the table that is about parking.

@@ -47,7 +47,7 @@ const (
 
 func (a *api) events() {
 	route(a, op{
-		method: "GET", path: "/v1/events", scope: "read", id: "stream_events",
+		method: "GET", path: "/v1/events", scope: "read", role: "rep", id: "stream_events",
 		summary: "What happens, as server-sent events: a snapshot first, then every fact of the ledger",
 		also: func(o *huma.Operation) {
 			o.Description = "The first event is snapshot, unless Last-Event-ID says where to go on. " +
@@ -117,6 +117,9 @@ func (s *stream) run(ctx context.Context, c *client) error {
 		case <-ctx.Done():
 			return nil
 		case <-ping.C:
+			if err := s.still(ctx); err != nil {
+				return err
+			}
 			if err := s.write([]byte(": ping\n\n")); err != nil {
 				return err
 			}

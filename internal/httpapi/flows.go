@@ -86,7 +86,7 @@ type (
 )
 
 func (a *api) flows() {
-	route(a, op{method: "GET", path: "/v1/flows", scope: "read", id: "list_flows", summary: "List flows"},
+	route(a, op{method: "GET", path: "/v1/flows", scope: "read", role: "manager", id: "list_flows", summary: "List flows"},
 		func(ctx context.Context, in *Paging) (*body[Page[Flow]], error) {
 			list, err := a.Flows.Flows(ctx)
 			if err != nil {
@@ -95,25 +95,25 @@ func (a *api) flows() {
 			all, _ := each(list, func(f routingpg.Flow) (Flow, error) { return flowOf(f), nil })
 			return page(all, func(f Flow) string { return f.Name }, *in)
 		})
-	route(a, op{method: "GET", path: "/v1/flows/{name}", scope: "read", id: "read_flow", summary: "Read a flow"},
+	route(a, op{method: "GET", path: "/v1/flows/{name}", scope: "read", role: "manager", id: "read_flow", summary: "Read a flow"},
 		func(ctx context.Context, in *Named) (*body[Flow], error) {
 			f, err := a.Flows.Flow(ctx, in.Name)
 			return &body[Flow]{flowOf(f)}, err
 		})
-	route(a, op{method: "DELETE", path: "/v1/flows/{name}", scope: "write", id: "delete_flow", summary: "Delete a flow that no number leads to"},
+	route(a, op{method: "DELETE", path: "/v1/flows/{name}", scope: "write", role: "admin", id: "delete_flow", summary: "Delete a flow that no number leads to"},
 		func(ctx context.Context, in *Named) (*nothing, error) {
 			return a.changed(ctx, a.Flows.DeleteFlow(ctx, in.Name))
 		})
-	route(a, op{method: "GET", path: "/v1/flows/{name}/draft", scope: "read", id: "read_draft", summary: "Read the draft of a flow"},
+	route(a, op{method: "GET", path: "/v1/flows/{name}/draft", scope: "read", role: "manager", id: "read_draft", summary: "Read the draft of a flow"},
 		func(ctx context.Context, in *Named) (*draftOut, error) {
 			f, err := a.Flows.Flow(ctx, in.Name)
 			return &draftOut{ETag: etag(f.DraftETag), Body: f.Draft}, err
 		})
 	route(a, op{
-		method: "PUT", path: "/v1/flows/{name}/draft", scope: "write", id: "save_draft", takes: rawJSON("A document of callflow/v1, faults and all"),
+		method: "PUT", path: "/v1/flows/{name}/draft", scope: "write", role: "admin", id: "save_draft", takes: rawJSON("A document of callflow/v1, faults and all"),
 		summary: "Save the draft of a flow, with If-Match, or If-None-Match: * for a new flow",
 	}, a.saveDraft)
-	route(a, op{method: "POST", path: "/v1/flows/check", scope: "read", id: "check_flow", summary: "Check a document without saving it", takes: rawJSON("A document of callflow/v1")},
+	route(a, op{method: "POST", path: "/v1/flows/check", scope: "read", role: "manager", id: "check_flow", summary: "Check a document without saving it", takes: rawJSON("A document of callflow/v1")},
 		func(ctx context.Context, in *struct {
 			RawBody []byte
 		},
@@ -121,7 +121,7 @@ func (a *api) flows() {
 			f, err := a.check(ctx, in.RawBody)
 			return &body[Findings]{f}, err
 		})
-	route(a, op{method: "POST", path: "/v1/flows/{name}/publish", scope: "write", id: "publish_flow", summary: "Make the draft a version, which new calls run unless live is false"},
+	route(a, op{method: "POST", path: "/v1/flows/{name}/publish", scope: "write", role: "admin", id: "publish_flow", summary: "Make the draft a version, which new calls run unless live is false"},
 		func(ctx context.Context, in *struct {
 			Named
 			Body struct {
@@ -132,12 +132,12 @@ func (a *api) flows() {
 		) (*body[Version], error) {
 			return a.published(ctx, func(check func(*routing.Flow) routing.Findings) (routingpg.Version, error) {
 				if in.Body.Live != nil && !*in.Body.Live {
-					return a.Flows.PublishAside(ctx, in.Name, in.Body.Message, requestOf(ctx).key.Name, a.Now(), check)
+					return a.Flows.PublishAside(ctx, in.Name, in.Body.Message, requestOf(ctx).by.Name, a.Now(), check)
 				}
-				return a.Flows.Publish(ctx, in.Name, in.Body.Message, requestOf(ctx).key.Name, a.Now(), check)
+				return a.Flows.Publish(ctx, in.Name, in.Body.Message, requestOf(ctx).by.Name, a.Now(), check)
 			})
 		})
-	route(a, op{method: "POST", path: "/v1/flows/{name}/rollback", scope: "write", id: "roll_back_flow", summary: "Publish a copy of an old version"},
+	route(a, op{method: "POST", path: "/v1/flows/{name}/rollback", scope: "write", role: "admin", id: "roll_back_flow", summary: "Publish a copy of an old version"},
 		func(ctx context.Context, in *struct {
 			Named
 			Body struct {
@@ -147,10 +147,10 @@ func (a *api) flows() {
 		},
 		) (*body[Version], error) {
 			return a.published(ctx, func(check func(*routing.Flow) routing.Findings) (routingpg.Version, error) {
-				return a.Flows.SetLive(ctx, in.Name, in.Body.To, in.Body.Message, requestOf(ctx).key.Name, a.Now(), check)
+				return a.Flows.SetLive(ctx, in.Name, in.Body.To, in.Body.Message, requestOf(ctx).by.Name, a.Now(), check)
 			})
 		})
-	route(a, op{method: "GET", path: "/v1/flows/{name}/versions", scope: "read", id: "list_versions", summary: "List the versions of a flow, the newest first"},
+	route(a, op{method: "GET", path: "/v1/flows/{name}/versions", scope: "read", role: "manager", id: "list_versions", summary: "List the versions of a flow, the newest first"},
 		func(ctx context.Context, in *struct {
 			Named
 			Paging
@@ -166,13 +166,13 @@ func (a *api) flows() {
 			all, _ := each(list, func(v routingpg.Version) (Version, error) { return versionOf(v), nil })
 			return page(all, func(v Version) string { return descending(int64(v.Version)) }, in.Paging)
 		})
-	route(a, op{method: "GET", path: "/v1/flows/{name}/versions/{version}", scope: "read", id: "read_version", summary: "Read a version with its document"},
+	route(a, op{method: "GET", path: "/v1/flows/{name}/versions/{version}", scope: "read", role: "manager", id: "read_version", summary: "Read a version with its document"},
 		func(ctx context.Context, in *VersionPath) (*body[Version], error) {
 			v, err := a.Flows.Version(ctx, in.Name, in.Version)
 			return &body[Version]{versionOf(v)}, err
 		})
-	route(a, op{method: "GET", path: "/v1/flows/{name}/diff", scope: "read", id: "diff_versions", summary: "Compare two versions; 0 is the draft"}, a.diff)
-	route(a, op{method: "POST", path: "/v1/flows/{name}/tests", scope: "read", id: "test_flow", summary: "Run the tests that the draft, or a version, carries"},
+	route(a, op{method: "GET", path: "/v1/flows/{name}/diff", scope: "read", role: "manager", id: "diff_versions", summary: "Compare two versions; 0 is the draft"}, a.diff)
+	route(a, op{method: "POST", path: "/v1/flows/{name}/tests", scope: "read", role: "manager", id: "test_flow", summary: "Run the tests that the draft, or a version, carries"},
 		func(ctx context.Context, in *struct {
 			Named
 			Body *struct {

@@ -19,6 +19,7 @@ import (
 	"github.com/callyard/callyard/crm/crmpg"
 	"github.com/callyard/callyard/disposition/dispositionpg"
 	"github.com/callyard/callyard/internal/apitest"
+	"github.com/callyard/callyard/internal/auditpg"
 	"github.com/callyard/callyard/internal/call"
 	"github.com/callyard/callyard/internal/callctl"
 	"github.com/callyard/callyard/internal/callpg"
@@ -33,6 +34,7 @@ import (
 	"github.com/callyard/callyard/internal/promptpg"
 	"github.com/callyard/callyard/internal/setup"
 	"github.com/callyard/callyard/internal/speech"
+	"github.com/callyard/callyard/internal/userpg"
 	"github.com/callyard/callyard/parking"
 	"github.com/callyard/callyard/queues"
 	"github.com/callyard/callyard/routing"
@@ -48,6 +50,7 @@ type live struct {
 	lots        *parking.Memory
 	mu          sync.Mutex
 	calls       map[call.ID]bool
+	talking     map[call.ID]string // the agent
 	unreachable map[string]bool
 	fail        error
 }
@@ -57,9 +60,16 @@ func (l *live) Live() []callctl.Snapshot {
 	defer l.mu.Unlock()
 	out := []callctl.Snapshot{}
 	for id := range l.calls {
-		out = append(out, callctl.Snapshot{ID: id, From: "+34600000001", State: "talking", Since: time.Now()})
+		out = append(out, callctl.Snapshot{ID: id, From: "+34600000001", State: "talking", Agent: l.talking[id], Since: time.Now()})
 	}
 	return out
+}
+
+// talks has an agent talk in a call.
+func (l *live) talks(id call.ID, agent string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.talking[id] = agent
 }
 
 func (l *live) has(id call.ID) bool {
@@ -112,6 +122,7 @@ type hub struct {
 	routes *routingpg.Store
 	book   *callpg.Book
 	keys   *keypg.Store
+	people *userpg.Store
 	feed   *httpapi.Feed
 	url    string
 	key    string // admin
@@ -135,9 +146,16 @@ func (h *hub) logged() string {
 
 func newHub(t *testing.T) *hub {
 	t.Helper()
+	return newHubWith(t, func(*httpapi.Deps) {})
+}
+
+// newHubWith is newHub with some of its parts changed.
+func newHubWith(t *testing.T, change func(*httpapi.Deps)) *hub {
+	t.Helper()
 	h := &hub{t: t, db: pgtest.New(t), lots: parking.NewMemory(), agents: queues.NewMemory()}
-	h.live = &live{lots: h.lots, calls: map[call.ID]bool{}, unreachable: map[string]bool{}}
+	h.live = &live{lots: h.lots, calls: map[call.ID]bool{}, unreachable: map[string]bool{}, talking: map[call.ID]string{}}
 	h.routes, h.book, h.keys = routingpg.New(h.db), callpg.New(h.db, nil), keypg.New(h.db)
+	h.people = userpg.New(h.db)
 	contacts, outbox := crmpg.NewContacts(h.db), crmpg.NewOutbox(h.db)
 	log := slog.New(slog.NewTextHandler(h, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	h.feed = httpapi.NewFeed(h.book, log)
@@ -146,7 +164,7 @@ func newHub(t *testing.T) *hub {
 	ledger := analyticspg.New(h.db)
 	deps := httpapi.Deps{
 		Live: h.live, Lots: h.lots, Agents: h.agents, Routes: h.routes, Flows: h.routes, Contacts: contacts, Outbox: outbox,
-		Calls: h.book, Dispositions: said, Jobs: jobs.New(h.db, node, log), Keys: h.keys, Feed: h.feed,
+		Calls: h.book, Dispositions: said, Jobs: jobs.New(h.db, node, log), Keys: h.keys, People: h.people, Audit: auditpg.New(h.db), Feed: h.feed,
 		Report: func(ctx context.Context, w analytics.Window, o analytics.Options) (analytics.Report, error) {
 			return analytics.Summarize(ledger.Events(ctx, w), w, o)
 		},
@@ -177,6 +195,7 @@ func newHub(t *testing.T) *hub {
 		Known: func(ctx context.Context) (routing.Known, error) { return setup.KnownTo(ctx, stores) },
 		Node:  node, Realm: "test", Region: "ES", Version: "test", Now: time.Now, Log: log,
 	}
+	change(&deps)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() {
@@ -232,7 +251,9 @@ func (h *hub) do(method, path string, body any, headers ...string) answer {
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	req.Header.Set("Authorization", "Bearer "+h.key)
+	if h.key != "" {
+		req.Header.Set("Authorization", "Bearer "+h.key)
+	}
 	if r != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}

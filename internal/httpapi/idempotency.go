@@ -21,7 +21,8 @@ import (
 // changed nothing and may come to something the next time.
 func (a *api) once(ctx huma.Context, next func(huma.Context)) {
 	key := ctx.Header("Idempotency-Key")
-	if ctx.Method() != http.MethodPost || key == "" {
+	o, _ := ctx.Operation().Metadata["op"].(op)
+	if ctx.Method() != http.MethodPost || key == "" || o.open {
 		next(ctx)
 		return
 	}
@@ -36,7 +37,7 @@ func (a *api) once(ctx huma.Context, next func(huma.Context)) {
 		return
 	}
 	c.Request.Body = io.NopCloser(bytes.NewReader(sent))
-	owner := requestOf(ctx.Context()).key.ID
+	owner := requestOf(ctx.Context()).by.ID
 	before, err := a.Keys.Begin(ctx.Context(), owner, key, fingerprint(c.Request, sent), a.Now())
 	switch {
 	case errors.Is(err, keypg.ErrRunning):
@@ -65,11 +66,10 @@ func (a *api) once(ctx huma.Context, next func(huma.Context)) {
 	if status := w.Status(); status/100 != 2 {
 		return
 	}
-	secret, _ := ctx.Operation().Metadata["secret"].(string)
 	// The client may have gone; the answer is for when it comes again.
 	keep, cancel := context.WithTimeout(context.WithoutCancel(ctx.Context()), 5*time.Second)
 	defer cancel()
-	if err := a.Keys.Finish(keep, owner, key, w.answer(secret)); err != nil {
+	if err := a.Keys.Finish(keep, owner, key, w.answer(o.secret)); err != nil {
 		a.Log.Warn("answer not kept; a repetition waits until the request is taken for lost", "request_id", requestOf(ctx.Context()).id, "err", err)
 	}
 	kept = true

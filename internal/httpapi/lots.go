@@ -67,7 +67,7 @@ type Named struct {
 }
 
 func (a *api) lots() {
-	route(a, op{method: "GET", path: "/v1/lots", scope: "read", id: "list_lots", summary: "List lots"},
+	route(a, op{method: "GET", path: "/v1/lots", scope: "read", role: "rep", id: "list_lots", summary: "List lots"},
 		func(ctx context.Context, in *Paging) (*body[Page[Lot]], error) {
 			list, err := a.Lots.Lots(ctx)
 			if err != nil {
@@ -79,9 +79,9 @@ func (a *api) lots() {
 			}
 			return page(all, func(l Lot) string { return l.Name }, *in)
 		})
-	route(a, op{method: "GET", path: "/v1/lots/{name}", scope: "read", id: "read_lot", summary: "Read a lot and what is in its slots"},
+	route(a, op{method: "GET", path: "/v1/lots/{name}", scope: "read", role: "rep", id: "read_lot", summary: "Read a lot and what is in its slots"},
 		func(ctx context.Context, in *Named) (*body[Lot], error) { return a.lot(ctx, in.Name) })
-	route(a, op{method: "PUT", path: "/v1/lots/{name}", scope: "write", merges: true, id: "save_lot", summary: "Make or replace a lot"},
+	route(a, op{method: "PUT", path: "/v1/lots/{name}", scope: "write", role: "admin", merges: true, id: "save_lot", summary: "Make or replace a lot"},
 		func(ctx context.Context, in *struct {
 			Named
 			Body Lot
@@ -108,7 +108,7 @@ func (a *api) lots() {
 			}
 			return a.lot(ctx, in.Name)
 		})
-	route(a, op{method: "DELETE", path: "/v1/lots/{name}", scope: "write", id: "delete_lot", summary: "Delete an empty lot"},
+	route(a, op{method: "DELETE", path: "/v1/lots/{name}", scope: "write", role: "admin", id: "delete_lot", summary: "Delete an empty lot"},
 		func(ctx context.Context, in *Named) (*nothing, error) {
 			return a.changed(ctx, a.Lots.DeleteLot(ctx, in.Name))
 		})

@@ -17,7 +17,7 @@ type NodeType struct {
 }
 
 func (a *api) nodeTypes() {
-	route(a, op{method: "GET", path: "/v1/node_types", scope: "read", id: "list_node_types", summary: "List what flows can be made of"},
+	route(a, op{method: "GET", path: "/v1/node_types", scope: "read", role: "manager", id: "list_node_types", summary: "List what flows can be made of"},
 		func(context.Context, *struct{}) (*body[Page[NodeType]], error) {
 			all, err := each(routing.NodeTypes(), func(t routing.NodeType) (NodeType, error) {
 				cfg, err := json.Marshal(t.Cfg)

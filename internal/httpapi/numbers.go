@@ -14,7 +14,7 @@ type Numbered struct {
 }
 
 func (a *api) numbers() {
-	route(a, op{method: "GET", path: "/v1/numbers", scope: "read", id: "list_numbers", summary: "List our telephone numbers"},
+	route(a, op{method: "GET", path: "/v1/numbers", scope: "read", role: "manager", id: "list_numbers", summary: "List our telephone numbers"},
 		func(ctx context.Context, in *Paging) (*body[Page[routing.Number]], error) {
 			list, err := a.Routes.Numbers(ctx)
 			if err != nil {
@@ -22,12 +22,12 @@ func (a *api) numbers() {
 			}
 			return page(list, func(n routing.Number) string { return string(n.Number) }, *in)
 		})
-	route(a, op{method: "GET", path: "/v1/numbers/{number}", scope: "read", id: "read_number", summary: "Read a number"},
+	route(a, op{method: "GET", path: "/v1/numbers/{number}", scope: "read", role: "manager", id: "read_number", summary: "Read a number"},
 		func(ctx context.Context, in *Numbered) (*body[routing.Number], error) {
 			n, err := a.Routes.Number(ctx, a.dialled(in.Number))
 			return &body[routing.Number]{n}, err
 		})
-	route(a, op{method: "PUT", path: "/v1/numbers/{number}", scope: "write", merges: true, id: "save_number", summary: "Let a number run a flow"},
+	route(a, op{method: "PUT", path: "/v1/numbers/{number}", scope: "write", role: "admin", merges: true, id: "save_number", summary: "Let a number run a flow"},
 		func(ctx context.Context, in *struct {
 			Numbered
 			Body struct {
@@ -48,7 +48,7 @@ func (a *api) numbers() {
 			n, err := a.Routes.Number(ctx, name)
 			return &body[routing.Number]{n}, err
 		})
-	route(a, op{method: "DELETE", path: "/v1/numbers/{number}", scope: "write", id: "delete_number", summary: "Give a number up"},
+	route(a, op{method: "DELETE", path: "/v1/numbers/{number}", scope: "write", role: "admin", id: "delete_number", summary: "Give a number up"},
 		func(ctx context.Context, in *Numbered) (*nothing, error) {
 			n, err := a.Routes.Number(ctx, a.dialled(in.Number))
 			if err != nil {

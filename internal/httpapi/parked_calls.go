@@ -46,7 +46,7 @@ type Identified struct {
 }
 
 func (a *api) parkedCalls() {
-	route(a, op{method: "GET", path: "/v1/parked_calls", scope: "read", id: "list_parked_calls", summary: "List what is parked now, the oldest first"},
+	route(a, op{method: "GET", path: "/v1/parked_calls", scope: "read", role: "rep", id: "list_parked_calls", summary: "List what is parked now, the oldest first"},
 		func(ctx context.Context, in *struct {
 			Paging
 			Lot string `query:"lot" maxLength:"64"`
@@ -62,7 +62,7 @@ func (a *api) parkedCalls() {
 			}
 			return page(all, func(p ParkedCall) string { return ascending(p.ParkedAt.UnixMicro()) + p.ID }, in.Paging)
 		})
-	route(a, op{method: "GET", path: "/v1/parked_calls/{id}", scope: "read", id: "read_parked_call", summary: "Read a park, also one that has ended"},
+	route(a, op{method: "GET", path: "/v1/parked_calls/{id}", scope: "read", role: "rep", id: "read_parked_call", summary: "Read a park, also one that has ended"},
 		func(ctx context.Context, in *Identified) (*body[ParkedCall], error) {
 			p, err := a.park(ctx, in.ID)
 			if err != nil {
@@ -70,7 +70,7 @@ func (a *api) parkedCalls() {
 			}
 			return a.parked(p)
 		})
-	route(a, op{method: "POST", path: "/v1/parked_calls", scope: "write", id: "park_call", status: http.StatusCreated, summary: "Park a call that is being talked to"},
+	route(a, op{method: "POST", path: "/v1/parked_calls", scope: "write", role: "rep", id: "park_call", status: http.StatusCreated, summary: "Park a call that is being talked to"},
 		func(ctx context.Context, in *struct {
 			Body struct {
 				Call  call.ID `json:"call_id" maxLength:"64"`
@@ -80,21 +80,32 @@ func (a *api) parkedCalls() {
 			}
 		},
 		) (*created[ParkedCall], error) {
-			p, err := a.Live.Park(ctx, in.Body.Call, in.Body.Lot, in.Body.Slot, actor(ctx, in.Body.Agent))
+			agent, err := a.actingIn(ctx, in.Body.Call, in.Body.Agent)
+			if err != nil {
+				return nil, err
+			}
+			p, err := a.Live.Park(ctx, in.Body.Call, in.Body.Lot, in.Body.Slot, actor(ctx, agent))
 			if err != nil {
 				return nil, a.absent(ctx, in.Body.Call, err)
 			}
 			b, err := a.parkOf(p)
 			return &created[ParkedCall]{Location: "/v1/parked_calls/" + p.ID, Body: b}, err
 		})
-	route(a, op{method: "POST", path: "/v1/parked_calls/{id}/retrieve", scope: "write", id: "retrieve_parked_call", summary: "Ring an agent with a parked call; one of many wins"},
+	route(a, op{method: "POST", path: "/v1/parked_calls/{id}/retrieve", scope: "write", role: "rep", id: "retrieve_parked_call", summary: "Ring an agent with a parked call; one of many wins"},
 		func(ctx context.Context, in *struct {
 			Identified
 			Body struct {
-				Agent string `json:"agent" minLength:"1" maxLength:"64" doc:"Whose phones ring"`
+				Agent string `json:"agent,omitempty" maxLength:"64" doc:"Whose phones ring; a person who signed in need not say that it is theirs"`
 			}
 		},
 		) (*body[ParkedCall], error) {
+			agent, err := acting(ctx, in.Body.Agent)
+			if err != nil {
+				return nil, err
+			}
+			if agent == "" {
+				return nil, wrong("body.agent", "say whose phones are to ring")
+			}
 			p, err := a.park(ctx, in.ID)
 			if err != nil {
 				return nil, err
@@ -102,7 +113,7 @@ func (a *api) parkedCalls() {
 			if p.State != parking.StateEnded && p.Node != a.Node {
 				return nil, elsewhere(p.Node)
 			}
-			p, err = a.Live.Retrieve(ctx, parking.Target{Park: in.ID}, in.Body.Agent)
+			p, err = a.Live.Retrieve(ctx, parking.Target{Park: in.ID}, agent)
 			if lost, ok := errors.AsType[*parking.NotParkedError](err); ok && lost.Taken == nil {
 				if now, err := a.Lots.Park(ctx, in.ID); err == nil && now.State == parking.StateEnded {
 					lost.Taken = &now // the caller left, or was taken, this moment

@@ -54,7 +54,7 @@ type PromptName struct {
 }
 
 func (a *api) prompts() {
-	route(a, op{method: "GET", path: "/v1/prompts", scope: "read", id: "list_prompts", summary: "List prompts and music, those that come with the program too"},
+	route(a, op{method: "GET", path: "/v1/prompts", scope: "read", role: "manager", id: "list_prompts", summary: "List prompts and music, those that come with the program too"},
 		func(ctx context.Context, in *Paging) (*body[Page[Prompt]], error) {
 			all, err := a.allPrompts(ctx)
 			if err != nil {
@@ -62,7 +62,7 @@ func (a *api) prompts() {
 			}
 			return page(all, func(p Prompt) string { return p.Name }, *in)
 		})
-	route(a, op{method: "GET", path: "/v1/prompts/{name}", scope: "read", id: "read_prompt", summary: "Read what is known of a prompt"},
+	route(a, op{method: "GET", path: "/v1/prompts/{name}", scope: "read", role: "manager", id: "read_prompt", summary: "Read what is known of a prompt"},
 		func(ctx context.Context, in *PromptName) (*body[Prompt], error) {
 			p, err := a.Prompts.Prompt(ctx, in.Name)
 			if err != nil {
@@ -70,13 +70,13 @@ func (a *api) prompts() {
 			}
 			return &body[Prompt]{promptOf(p)}, nil
 		})
-	route(a, op{method: "GET", path: "/v1/prompts/{name}/audio", scope: "read", id: "hear_prompt", summary: "The sound, as WAV", also: answersWAV},
+	route(a, op{method: "GET", path: "/v1/prompts/{name}/audio", scope: "read", role: "manager", id: "hear_prompt", summary: "The sound, as WAV", also: answersWAV},
 		func(ctx context.Context, in *PromptName) (*file, error) {
 			b, err := a.Prompts.Sound(ctx, in.Name)
 			return &file{"audio/wav", b}, err
 		})
 	route(a, op{
-		method: "PUT", path: "/v1/prompts/{name}", scope: "write", id: "save_prompt", summary: "Make or replace a prompt by a WAV or MP3 file, brought to the loudness of the others", most: maxSound,
+		method: "PUT", path: "/v1/prompts/{name}", scope: "write", role: "admin", id: "save_prompt", summary: "Make or replace a prompt by a WAV or MP3 file, brought to the loudness of the others", most: maxSound,
 		takes: map[string]*huma.Schema{
 			"audio/wav":  {Type: huma.TypeString, Format: "binary"},
 			"audio/mpeg": {Type: huma.TypeString, Format: "binary"},
@@ -92,7 +92,7 @@ func (a *api) prompts() {
 		}
 		return a.savePrompt(ctx, promptpg.Prompt{Name: in.Name}, wav.Linear(pcm, clip.Rate))
 	})
-	route(a, op{method: "POST", path: "/v1/prompts/{name}/speech", scope: "write", id: "speak_prompt", summary: "Make or replace a prompt by a text that is spoken"},
+	route(a, op{method: "POST", path: "/v1/prompts/{name}/speech", scope: "write", role: "admin", id: "speak_prompt", summary: "Make or replace a prompt by a text that is spoken"},
 		func(ctx context.Context, in *struct {
 			PromptName
 			Body Spoken
@@ -110,7 +110,7 @@ func (a *api) prompts() {
 			}
 			return a.savePrompt(ctx, p, file)
 		})
-	route(a, op{method: "DELETE", path: "/v1/prompts/{name}", scope: "write", id: "delete_prompt", summary: "Delete a prompt that nothing plays"},
+	route(a, op{method: "DELETE", path: "/v1/prompts/{name}", scope: "write", role: "admin", id: "delete_prompt", summary: "Delete a prompt that nothing plays"},
 		func(ctx context.Context, in *PromptName) (*nothing, error) {
 			if err := a.unplayed(ctx, in.Name); err != nil {
 				return nil, err

@@ -47,7 +47,7 @@ type Entry struct {
 }
 
 func (a *api) queues() {
-	route(a, op{method: "GET", path: "/v1/queues", scope: "read", id: "list_queues", summary: "List queues"},
+	route(a, op{method: "GET", path: "/v1/queues", scope: "read", role: "rep", id: "list_queues", summary: "List queues"},
 		func(ctx context.Context, in *Paging) (*body[Page[Queue]], error) {
 			list, err := a.Agents.Queues(ctx)
 			if err != nil {
@@ -59,9 +59,9 @@ func (a *api) queues() {
 			}
 			return page(all, func(q Queue) string { return q.Name }, *in)
 		})
-	route(a, op{method: "GET", path: "/v1/queues/{name}", scope: "read", id: "read_queue", summary: "Read a queue"},
+	route(a, op{method: "GET", path: "/v1/queues/{name}", scope: "read", role: "rep", id: "read_queue", summary: "Read a queue"},
 		func(ctx context.Context, in *Named) (*body[Queue], error) { return a.queue(ctx, in.Name) })
-	route(a, op{method: "PUT", path: "/v1/queues/{name}", scope: "write", merges: true, id: "save_queue", summary: "Make or replace a queue"},
+	route(a, op{method: "PUT", path: "/v1/queues/{name}", scope: "write", role: "admin", merges: true, id: "save_queue", summary: "Make or replace a queue"},
 		func(ctx context.Context, in *struct {
 			Named
 			Body Queue
@@ -84,11 +84,11 @@ func (a *api) queues() {
 			}
 			return a.queue(ctx, in.Name)
 		})
-	route(a, op{method: "DELETE", path: "/v1/queues/{name}", scope: "write", id: "delete_queue", summary: "Delete a queue in which nobody waits"},
+	route(a, op{method: "DELETE", path: "/v1/queues/{name}", scope: "write", role: "admin", id: "delete_queue", summary: "Delete a queue in which nobody waits"},
 		func(ctx context.Context, in *Named) (*nothing, error) {
 			return a.changed(ctx, a.Agents.DeleteQueue(ctx, in.Name))
 		})
-	route(a, op{method: "GET", path: "/v1/queues/{name}/entries", scope: "read", id: "list_entries", summary: "List who waits in a queue, the first in line first"},
+	route(a, op{method: "GET", path: "/v1/queues/{name}/entries", scope: "read", role: "rep", id: "list_entries", summary: "List who waits in a queue, the first in line first"},
 		func(ctx context.Context, in *struct {
 			Named
 			Paging

@@ -29,7 +29,7 @@ type RecordingOf struct {
 }
 
 func (a *api) recordings() {
-	route(a, op{method: "POST", path: "/v1/calls/{id}/recording", scope: "write", id: "switch_recording", summary: "Have a live call recorded, or no longer; whoever starts it has told the caller"},
+	route(a, op{method: "POST", path: "/v1/calls/{id}/recording", scope: "write", role: "rep", id: "switch_recording", summary: "Have a live call recorded, or no longer; whoever starts it has told the caller"},
 		func(ctx context.Context, in *struct {
 			ID   call.ID `path:"id" maxLength:"64"`
 			Body struct {
@@ -38,7 +38,11 @@ func (a *api) recordings() {
 			}
 		},
 		) (*nothing, error) {
-			err := a.Live.Record(in.ID, in.Body.Do, actor(ctx, in.Body.Agent))
+			agent, err := a.actingIn(ctx, in.ID, in.Body.Agent)
+			if err != nil {
+				return nil, err
+			}
+			err = a.Live.Record(in.ID, in.Body.Do, actor(ctx, agent))
 			if errors.Is(err, callctl.ErrNoCall) {
 				if _, known := a.Calls.Call(ctx, in.ID); known != nil {
 					return nil, known // there never was such a call
@@ -46,7 +50,7 @@ func (a *api) recordings() {
 			}
 			return &nothing{}, err
 		})
-	route(a, op{method: "GET", path: "/v1/calls/{id}/recordings", scope: "read", id: "list_recordings", summary: "The recorded conversations of a call"},
+	route(a, op{method: "GET", path: "/v1/calls/{id}/recordings", scope: "read", role: "manager", id: "list_recordings", summary: "The recorded conversations of a call"},
 		func(ctx context.Context, in *struct {
 			ID call.ID `path:"id" maxLength:"64"`
 		},
@@ -54,7 +58,7 @@ func (a *api) recordings() {
 			all, err := a.recorded(ctx, in.ID)
 			return last(all), err
 		})
-	route(a, op{method: "GET", path: "/v1/calls/{id}/recordings/{n}/audio", scope: "read", id: "hear_recording", summary: "The sound, as stereo WAV: the caller left, the rep right", also: answersWAV},
+	route(a, op{method: "GET", path: "/v1/calls/{id}/recordings/{n}/audio", scope: "read", role: "manager", id: "hear_recording", summary: "The sound, as stereo WAV: the caller left, the rep right", also: answersWAV},
 		func(ctx context.Context, in *RecordingOf) (*file, error) {
 			all, err := a.recorded(ctx, in.ID)
 			if err != nil {

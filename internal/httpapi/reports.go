@@ -18,7 +18,7 @@ const longest = 400 * 24 * time.Hour
 
 func (a *api) reports() {
 	route(a, op{
-		method: "GET", path: "/v1/reports/park-to-answer", scope: "read", id: "report_park_to_answer",
+		method: "GET", path: "/v1/reports/park-to-answer", scope: "read", role: "manager", id: "report_park_to_answer",
 		summary: "How long parked callers waited for an answer; JSON, or CSV with Accept: text/csv",
 		also: func(o *huma.Operation) {
 			report := a.huma.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[analytics.Report](), true, "Report")

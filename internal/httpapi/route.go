@@ -14,13 +14,16 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/callyard/callyard/internal/keypg"
+	"github.com/callyard/callyard/internal/userpg"
 )
 
 // op describes an operation.
 type op struct {
 	method, path string
-	scope        keypg.Scope
-	id           string // "list_lots"
+	scope        keypg.Scope // what a key needs, of this resource or of all
+	role         userpg.Role // what a person needs; an operation that says nothing is for admins
+	open         bool        // for everybody
+	id           string      // "list_lots"
 	summary      string
 	status       int                     // on success, if it is not 200, or 204 without a body
 	secret       string                  // the key of the answer that is not kept for a repetition
@@ -30,17 +33,27 @@ type op struct {
 	merges       bool                    // of a PUT: parts of what it writes can be changed by a PATCH
 }
 
+// resource is what the path begins with: "lots".
+func (o op) resource() string { return strings.Split(strings.TrimPrefix(o.path, "/v1/"), "/")[0] }
+
+// least is the least role that may use the operation.
+func (o op) least() userpg.Role { return cmp.Or(o.role, userpg.Admin) }
+
 // route registers an operation. Errors of do are answered as the table of
 // errors says.
 func route[I, O any](a *api, o op, do func(context.Context, *I) (*O, error)) {
 	d := huma.Operation{
 		OperationID: o.id, Method: o.method, Path: o.path, Summary: o.summary, DefaultStatus: o.status,
-		Tags: []string{strings.Split(strings.TrimPrefix(o.path, "/v1/"), "/")[0]}, MaxBodyBytes: cmp.Or(o.most, MaxBody),
-		Security:   []map[string][]string{{"key": {string(o.scope)}}},
-		Metadata:   map[string]any{"scope": o.scope, "secret": o.secret},
-		Extensions: map[string]any{"x-scope": string(o.scope)},
+		Tags: []string{o.resource()}, MaxBodyBytes: cmp.Or(o.most, MaxBody),
+		Security:   []map[string][]string{{"key": {string(o.scope)}}, {"session": {string(o.least())}}},
+		Metadata:   map[string]any{"op": o},
+		Extensions: map[string]any{"x-scope": string(o.scope), "x-role": string(o.least())},
 	}
-	if o.method == http.MethodPost {
+	if o.open {
+		d.Security, d.Extensions = []map[string][]string{}, nil
+		a.open[o.method+" "+ginPath(o.path)] = true
+	}
+	if o.method == http.MethodPost && !o.open {
 		most := 255
 		d.Parameters = []*huma.Param{{
 			Name: "Idempotency-Key", In: "header", Schema: &huma.Schema{Type: huma.TypeString, MaxLength: &most},

@@ -25,7 +25,7 @@ type Setting struct {
 
 func (a *api) setup() {
 	route(a, op{
-		method: "POST", path: "/v1/apply", scope: "admin", id: "apply", summary: "Bring the configuration in line with a set-up file; again changes nothing",
+		method: "POST", path: "/v1/apply", scope: "admin", role: "admin", id: "apply", summary: "Bring the configuration in line with a set-up file; again changes nothing",
 		takes: map[string]*huma.Schema{
 			"application/json": {Type: huma.TypeObject, Description: "trunks, agents, lots, queues, contacts, dispositions, flows, numbers", AdditionalProperties: true},
 			"application/yaml": {Type: huma.TypeObject, Description: "The same", AdditionalProperties: true},
@@ -46,7 +46,7 @@ func (a *api) setup() {
 		changes, err := a.Setup(ctx, d, setup.Options{DryRun: in.DryRun, Prune: in.Prune})
 		return last(changes), err
 	})
-	route(a, op{method: "GET", path: "/v1/setup", scope: "read", id: "export_setup", summary: "The configuration as a set-up file without secrets; applied again it changes nothing", also: answersSetup},
+	route(a, op{method: "GET", path: "/v1/setup", scope: "read", role: "admin", id: "export_setup", summary: "The configuration as a set-up file without secrets; applied again it changes nothing", also: answersSetup},
 		func(ctx context.Context, in *struct {
 			Contacts bool `query:"contacts" doc:"The address book too"`
 		},
@@ -54,7 +54,7 @@ func (a *api) setup() {
 			x, err := a.Export(ctx, in.Contacts)
 			return &body[setup.Exported]{x}, err
 		})
-	route(a, op{method: "GET", path: "/v1/effective_config", scope: "read", id: "read_effective_config", summary: "What is in force for each lot and queue, and whether it was set"},
+	route(a, op{method: "GET", path: "/v1/effective_config", scope: "read", role: "admin", id: "read_effective_config", summary: "What is in force for each lot and queue, and whether it was set"},
 		func(ctx context.Context, _ *struct{}) (*body[Page[Setting]], error) {
 			all, err := a.settings(ctx)
 			return last(all), err

@@ -54,7 +54,7 @@ type DryRun struct {
 }
 
 func (a *api) trials() {
-	route(a, op{method: "POST", path: "/v1/flows/{name}/simulate", scope: "read", id: "simulate_flow", summary: "Imagine one call on a virtual clock"},
+	route(a, op{method: "POST", path: "/v1/flows/{name}/simulate", scope: "read", role: "manager", id: "simulate_flow", summary: "Imagine one call on a virtual clock"},
 		func(ctx context.Context, in *struct {
 			Named
 			Body SimulateIn
@@ -74,7 +74,7 @@ func (a *api) trials() {
 			r, err := sim.Call(ctx, w, f, in.Body.Given, in.Body.Events)
 			return &body[Simulation]{Simulation{r, r.Undecided}}, err
 		})
-	route(a, op{method: "POST", path: "/v1/flows/{name}/dry_run", scope: "read", id: "dry_run_flow", summary: "Lead past calls of a flow through its draft, or another version, a part at a time"}, a.dryRun)
+	route(a, op{method: "POST", path: "/v1/flows/{name}/dry_run", scope: "read", role: "manager", id: "dry_run_flow", summary: "Lead past calls of a flow through its draft, or another version, a part at a time"}, a.dryRun)
 }
 
 // ill finds what cannot be read in a call that is to be imagined.

@@ -80,7 +80,7 @@ type TrialStep struct {
 }
 
 func (a *api) trunkStatuses() {
-	route(a, op{method: "GET", path: "/v1/trunks/{name}/status", scope: "read", id: "read_trunk_status", summary: "Read how a trunk does on this node"},
+	route(a, op{method: "GET", path: "/v1/trunks/{name}/status", scope: "read", role: "manager", id: "read_trunk_status", summary: "Read how a trunk does on this node"},
 		func(ctx context.Context, in *Named) (*body[TrunkStatus], error) {
 			if _, err := a.Routes.Trunk(ctx, in.Name); err != nil {
 				return nil, err
@@ -92,7 +92,7 @@ func (a *api) trunkStatuses() {
 			return &body[TrunkStatus]{statusOf(st)}, nil
 		})
 	route(a, op{
-		method: "POST", path: "/v1/trunks/{name}/test-call", scope: "write", id: "test_trunk",
+		method: "POST", path: "/v1/trunks/{name}/test-call", scope: "write", role: "admin", id: "test_trunk",
 		summary: "Call a number through a trunk, play a tone, and tell what happened; it may take a minute",
 	}, func(ctx context.Context, in *struct {
 		Named

@@ -52,7 +52,7 @@ type Gateway struct {
 }
 
 func (a *api) trunks() {
-	route(a, op{method: "GET", path: "/v1/trunks", scope: "read", id: "list_trunks", summary: "List trunks"},
+	route(a, op{method: "GET", path: "/v1/trunks", scope: "read", role: "manager", id: "list_trunks", summary: "List trunks"},
 		func(ctx context.Context, in *Paging) (*body[Page[Trunk]], error) {
 			list, err := a.Routes.Trunks(ctx)
 			if err != nil {
@@ -64,9 +64,9 @@ func (a *api) trunks() {
 			}
 			return page(all, func(t Trunk) string { return t.Name }, *in)
 		})
-	route(a, op{method: "GET", path: "/v1/trunks/{name}", scope: "read", id: "read_trunk", summary: "Read a trunk"},
+	route(a, op{method: "GET", path: "/v1/trunks/{name}", scope: "read", role: "manager", id: "read_trunk", summary: "Read a trunk"},
 		func(ctx context.Context, in *Named) (*body[Trunk], error) { return a.trunk(ctx, in.Name) })
-	route(a, op{method: "PUT", path: "/v1/trunks/{name}", scope: "write", merges: true, id: "save_trunk", summary: "Make or replace a trunk"},
+	route(a, op{method: "PUT", path: "/v1/trunks/{name}", scope: "write", role: "admin", merges: true, id: "save_trunk", summary: "Make or replace a trunk"},
 		func(ctx context.Context, in *struct {
 			Named
 			Body Trunk
@@ -92,7 +92,7 @@ func (a *api) trunks() {
 			}
 			return a.trunk(ctx, in.Name)
 		})
-	route(a, op{method: "DELETE", path: "/v1/trunks/{name}", scope: "write", id: "delete_trunk", summary: "Delete a trunk"},
+	route(a, op{method: "DELETE", path: "/v1/trunks/{name}", scope: "write", role: "admin", id: "delete_trunk", summary: "Delete a trunk"},
 		func(ctx context.Context, in *Named) (*nothing, error) {
 			t, err := a.Routes.Trunk(ctx, in.Name)
 			if err != nil {

@@ -87,7 +87,7 @@ func (m *Mailbox) Resolve(huma.Context) []error {
 }
 
 func (a *api) voicemail() {
-	route(a, op{method: "GET", path: "/v1/voicemail_boxes", scope: "read", id: "list_voicemail_boxes", summary: "List the boxes that hold messages"},
+	route(a, op{method: "GET", path: "/v1/voicemail_boxes", scope: "read", role: "manager", id: "list_voicemail_boxes", summary: "List the boxes that hold messages"},
 		func(ctx context.Context, in *struct{ Paging }) (*body[Page[VoicemailBox]], error) {
 			counts, err := a.Voicemail.Boxes(ctx)
 			if err != nil {
@@ -100,7 +100,7 @@ func (a *api) voicemail() {
 			return page(all, func(b VoicemailBox) string { return b.Name }, in.Paging)
 		})
 	a.greetings()
-	route(a, op{method: "GET", path: "/v1/voicemail_messages", scope: "read", id: "list_voicemail_messages", summary: "List messages, the latest first"},
+	route(a, op{method: "GET", path: "/v1/voicemail_messages", scope: "read", role: "manager", id: "list_voicemail_messages", summary: "List messages, the latest first"},
 		func(ctx context.Context, in *struct {
 			Paging
 			Box string `query:"box" maxLength:"64"`
@@ -125,12 +125,12 @@ func (a *api) voicemail() {
 			all = all[:in.Limit]
 			return part(all, cursorOf(all[in.Limit-1].ID)), nil
 		})
-	route(a, op{method: "GET", path: "/v1/voicemail_messages/{id}", scope: "read", id: "read_voicemail_message", summary: "Read a message"},
+	route(a, op{method: "GET", path: "/v1/voicemail_messages/{id}", scope: "read", role: "manager", id: "read_voicemail_message", summary: "Read a message"},
 		func(ctx context.Context, in *Identified) (*body[VoicemailMessage], error) {
 			m, err := a.Voicemail.Message(ctx, in.ID)
 			return &body[VoicemailMessage]{messageOf(m)}, err
 		})
-	route(a, op{method: "GET", path: "/v1/voicemail_messages/{id}/audio", scope: "read", id: "hear_voicemail_message", summary: "The sound of a message; that does not make it heard", also: hears},
+	route(a, op{method: "GET", path: "/v1/voicemail_messages/{id}/audio", scope: "read", role: "manager", id: "hear_voicemail_message", summary: "The sound of a message; that does not make it heard", also: hears},
 		func(ctx context.Context, in *Identified) (*sound, error) {
 			m, err := a.Voicemail.Message(ctx, in.ID)
 			if err != nil {
@@ -138,7 +138,7 @@ func (a *api) voicemail() {
 			}
 			return wavFile(a.Voicemail.Sound(m))
 		})
-	route(a, op{method: "PUT", path: "/v1/voicemail_messages/{id}/heard", scope: "write", id: "mark_voicemail_message", summary: "Mark a message as heard, or as new again"},
+	route(a, op{method: "PUT", path: "/v1/voicemail_messages/{id}/heard", scope: "write", role: "manager", id: "mark_voicemail_message", summary: "Mark a message as heard, or as new again"},
 		func(ctx context.Context, in *struct {
 			Identified
 			Body struct {
@@ -156,7 +156,7 @@ func (a *api) voicemail() {
 			}
 			return &body[VoicemailMessage]{messageOf(m)}, err
 		})
-	route(a, op{method: "DELETE", path: "/v1/voicemail_messages/{id}", scope: "write", id: "delete_voicemail_message", summary: "Delete a message and its sound"},
+	route(a, op{method: "DELETE", path: "/v1/voicemail_messages/{id}", scope: "write", role: "manager", id: "delete_voicemail_message", summary: "Delete a message and its sound"},
 		func(ctx context.Context, in *Identified) (*nothing, error) {
 			_, err := a.Voicemail.Delete(ctx, in.ID)
 			return nil, err
@@ -165,12 +165,12 @@ func (a *api) voicemail() {
 
 func (a *api) greetings() {
 	const path = "/v1/voicemail_boxes/{name}/greeting"
-	route(a, op{method: "GET", path: path, scope: "read", id: "hear_voicemail_greeting", summary: "What callers of a box hear before the beep", also: hears},
+	route(a, op{method: "GET", path: path, scope: "read", role: "manager", id: "hear_voicemail_greeting", summary: "What callers of a box hear before the beep", also: hears},
 		func(ctx context.Context, in *Mailbox) (*sound, error) {
 			return wavFile(a.Voicemail.Greeting(ctx, in.Box))
 		})
 	route(a, op{
-		method: "PUT", path: path, scope: "write", id: "set_voicemail_greeting", summary: "Give a box a greeting of its own, on all nodes",
+		method: "PUT", path: path, scope: "write", role: "admin", id: "set_voicemail_greeting", summary: "Give a box a greeting of its own, on all nodes",
 		takes: map[string]*huma.Schema{"audio/wav": {Type: huma.TypeString, Format: "binary", Description: "A WAV file, at most 1 MiB: a minute of 8 kHz, 16 bit, mono"}},
 	}, func(ctx context.Context, in *struct {
 		Mailbox
@@ -179,7 +179,7 @@ func (a *api) greetings() {
 	) (*nothing, error) {
 		return nil, a.Voicemail.SetGreeting(ctx, in.Box, in.RawBody)
 	})
-	route(a, op{method: "DELETE", path: path, scope: "write", id: "delete_voicemail_greeting", summary: "Greet a box's callers as usual again"},
+	route(a, op{method: "DELETE", path: path, scope: "write", role: "admin", id: "delete_voicemail_greeting", summary: "Greet a box's callers as usual again"},
 		func(ctx context.Context, in *Mailbox) (*nothing, error) {
 			return nil, a.Voicemail.DropGreeting(ctx, in.Box)
 		})

@@ -26,7 +26,7 @@ type WebhookDelivery struct {
 }
 
 func (a *api) webhookDeliveries() {
-	route(a, op{method: "GET", path: "/v1/webhook_deliveries", scope: "read", id: "list_webhook_deliveries", summary: "List what went, or is to go, to webhooks, the latest first"},
+	route(a, op{method: "GET", path: "/v1/webhook_deliveries", scope: "read", role: "admin", id: "list_webhook_deliveries", summary: "List what went, or is to go, to webhooks, the latest first"},
 		func(ctx context.Context, in *struct {
 			Paging
 			Webhook string `query:"webhook" maxLength:"64"`
@@ -54,12 +54,12 @@ func (a *api) webhookDeliveries() {
 			all = all[:in.Limit]
 			return part(all, cursorOf(all[in.Limit-1].ID)), nil
 		})
-	route(a, op{method: "GET", path: "/v1/webhook_deliveries/{id}", scope: "read", id: "read_webhook_delivery", summary: "Read a delivery with its attempts and what is sent"},
+	route(a, op{method: "GET", path: "/v1/webhook_deliveries/{id}", scope: "read", role: "admin", id: "read_webhook_delivery", summary: "Read a delivery with its attempts and what is sent"},
 		func(ctx context.Context, in *Identified) (*body[WebhookDelivery], error) {
 			d, err := a.Webhooks.Delivery(ctx, in.ID)
 			return &body[WebhookDelivery]{webhookDeliveryOf(d)}, err
 		})
-	route(a, op{method: "POST", path: "/v1/webhook_deliveries/{id}/resend", scope: "write", id: "resend_webhook_delivery", status: http.StatusAccepted, summary: "Send a delivery again, whatever came of it"},
+	route(a, op{method: "POST", path: "/v1/webhook_deliveries/{id}/resend", scope: "write", role: "admin", id: "resend_webhook_delivery", status: http.StatusAccepted, summary: "Send a delivery again, whatever came of it"},
 		func(ctx context.Context, in *Identified) (*body[WebhookDelivery], error) {
 			d, err := a.Webhooks.Resend(ctx, in.ID, a.Now())
 			return &body[WebhookDelivery]{webhookDeliveryOf(d)}, err

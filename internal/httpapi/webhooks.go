@@ -41,7 +41,7 @@ type Webhook struct {
 }
 
 func (a *api) webhooks() {
-	route(a, op{method: "GET", path: "/v1/webhooks", scope: "admin", id: "list_webhooks", summary: "List webhooks"},
+	route(a, op{method: "GET", path: "/v1/webhooks", scope: "admin", role: "admin", id: "list_webhooks", summary: "List webhooks"},
 		func(ctx context.Context, in *Paging) (*body[Page[Webhook]], error) {
 			list, err := a.Webhooks.Webhooks(ctx)
 			if err != nil {
@@ -50,12 +50,12 @@ func (a *api) webhooks() {
 			all, _ := each(list, func(w webhooks.Webhook) (Webhook, error) { return a.webhookOf(w), nil })
 			return page(all, func(w Webhook) string { return w.ID }, *in)
 		})
-	route(a, op{method: "GET", path: "/v1/webhooks/{id}", scope: "admin", id: "read_webhook", summary: "Read a webhook"},
+	route(a, op{method: "GET", path: "/v1/webhooks/{id}", scope: "admin", role: "admin", id: "read_webhook", summary: "Read a webhook"},
 		func(ctx context.Context, in *Identified) (*body[Webhook], error) {
 			w, err := a.Webhooks.Webhook(ctx, in.ID)
 			return &body[Webhook]{a.webhookOf(w)}, err
 		})
-	route(a, op{method: "POST", path: "/v1/webhooks", scope: "admin", id: "add_webhook", status: http.StatusCreated, secret: "secret", summary: "Add a webhook; its secret is shown only now"},
+	route(a, op{method: "POST", path: "/v1/webhooks", scope: "admin", role: "admin", id: "add_webhook", status: http.StatusCreated, secret: "secret", summary: "Add a webhook; its secret is shown only now"},
 		func(ctx context.Context, in *body[Webhook]) (*created[Webhook], error) {
 			w := setWebhook(webhooks.Webhook{Secret: webhooks.NewSecret(), CreatedAt: a.Now()}, in.Body)
 			if err := w.Validate(); err != nil {
@@ -69,7 +69,7 @@ func (a *api) webhooks() {
 			shown.Secret = string(w.Secret)
 			return &created[Webhook]{Location: "/v1/webhooks/" + w.ID, Body: shown}, nil
 		})
-	route(a, op{method: "PUT", path: "/v1/webhooks/{id}", scope: "admin", merges: true, id: "save_webhook", summary: "Replace what is set of a webhook"},
+	route(a, op{method: "PUT", path: "/v1/webhooks/{id}", scope: "admin", role: "admin", merges: true, id: "save_webhook", summary: "Replace what is set of a webhook"},
 		func(ctx context.Context, in *struct {
 			Identified
 			Body Webhook
@@ -82,16 +82,16 @@ func (a *api) webhooks() {
 			})
 			return &body[Webhook]{a.webhookOf(w)}, err
 		})
-	route(a, op{method: "DELETE", path: "/v1/webhooks/{id}", scope: "admin", id: "delete_webhook", summary: "Delete a webhook and its deliveries"},
+	route(a, op{method: "DELETE", path: "/v1/webhooks/{id}", scope: "admin", role: "admin", id: "delete_webhook", summary: "Delete a webhook and its deliveries"},
 		func(ctx context.Context, in *Identified) (*nothing, error) {
 			return nil, a.Webhooks.Delete(ctx, in.ID)
 		})
-	route(a, op{method: "POST", path: "/v1/webhooks/{id}/test", scope: "admin", id: "test_webhook", status: http.StatusAccepted, summary: "Send a webhook a message that tells of nothing, once; read the delivery to see what came of it"},
+	route(a, op{method: "POST", path: "/v1/webhooks/{id}/test", scope: "admin", role: "admin", id: "test_webhook", status: http.StatusAccepted, summary: "Send a webhook a message that tells of nothing, once; read the delivery to see what came of it"},
 		func(ctx context.Context, in *Identified) (*created[WebhookDelivery], error) {
 			d, err := a.Webhooks.Test(ctx, in.ID, a.Now())
 			return &created[WebhookDelivery]{Location: "/v1/webhook_deliveries/" + d.ID, Body: webhookDeliveryOf(d)}, err
 		})
-	route(a, op{method: "POST", path: "/v1/webhooks/{id}/rotate_secret", scope: "admin", id: "rotate_webhook_secret", secret: "secret", summary: "Give a webhook a new secret, which is shown only now; the one before signs too for a while"},
+	route(a, op{method: "POST", path: "/v1/webhooks/{id}/rotate_secret", scope: "admin", role: "admin", id: "rotate_webhook_secret", secret: "secret", summary: "Give a webhook a new secret, which is shown only now; the one before signs too for a while"},
 		func(ctx context.Context, in *struct {
 			Identified
 			Body *struct {

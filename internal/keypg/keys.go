@@ -19,7 +19,8 @@ import (
 	"github.com/callyard/callyard/internal/pg"
 )
 
-// Scope is what a key may do. Each includes the ones before it.
+// Scope is what a key may do: Read, Write or Admin, each including the ones before
+// it, or Read or Write of one resource of the API, as "flows:write".
 type Scope string
 
 // The scopes.
@@ -46,11 +47,27 @@ type Key struct {
 	RevokedAt *time.Time
 }
 
-// May reports whether the key has a scope, by itself or within a wider one.
-func (k Key) May(s Scope) bool {
+// May reports whether the key has a scope for a resource, by itself or within a
+// wider one.
+func (k Key) May(resource string, s Scope) bool {
 	return slices.ContainsFunc(k.Scopes, func(has Scope) bool {
-		return slices.Index(scopes, has) >= slices.Index(scopes, s)
+		if of, what, ok := strings.Cut(string(has), ":"); ok {
+			if of != resource {
+				return false
+			}
+			has = Scope(what)
+		}
+		return slices.Index(scopes, s) >= 0 && slices.Index(scopes, has) >= slices.Index(scopes, s)
 	})
+}
+
+// known reports whether there is such a scope. Nothing of one resource is Admin's.
+func (s Scope) known() bool {
+	if slices.Contains(scopes, s) {
+		return true
+	}
+	of, what, ok := strings.Cut(string(s), ":")
+	return ok && of != "" && (Scope(what) == Read || Scope(what) == Write)
 }
 
 // Errors of the store.
@@ -80,7 +97,7 @@ func (s *Store) Create(ctx context.Context, k Key, now time.Time) (Key, string, 
 
 func create(ctx context.Context, tx *pg.Tx, k Key, now time.Time) (Key, string, error) {
 	for _, sc := range k.Scopes {
-		if !slices.Contains(scopes, sc) {
+		if !sc.known() {
 			return Key{}, "", fmt.Errorf("create key %s: there is no scope %q", k.Name, sc)
 		}
 	}

@@ -37,9 +37,15 @@ func TestKeys(t *testing.T) {
 	})
 	t.Run("wider scopes include narrower ones", func(t *testing.T) {
 		for _, c := range []struct {
-			has, asked keypg.Scope
+			has, asked keypg.Scope // for flows
 			may        bool
 		}{
+			{"flows:read", keypg.Read, true},
+			{"flows:write", keypg.Read, true},
+			{"flows:read", keypg.Write, false},
+			{"flows:write", keypg.Admin, false},
+			{"lots:write", keypg.Read, false},
+			{keypg.Admin, "", false},
 			{keypg.Read, keypg.Read, true},
 			{keypg.Read, keypg.Write, false},
 			{keypg.Write, keypg.Read, true},
@@ -47,12 +53,14 @@ func TestKeys(t *testing.T) {
 			{keypg.Admin, keypg.Read, true},
 			{"", keypg.Read, false},
 		} {
-			if got := (keypg.Key{Scopes: []keypg.Scope{c.has}}).May(c.asked); got != c.may {
+			if got := (keypg.Key{Scopes: []keypg.Scope{c.has}}).May("flows", c.asked); got != c.may {
 				t.Errorf("%q may %q: %v", c.has, c.asked, got)
 			}
 		}
-		if _, _, err := s.Create(ctx, keypg.Key{Scopes: []keypg.Scope{"root"}}, noon); err == nil {
-			t.Error("an unknown scope was taken")
+		for _, unknown := range []keypg.Scope{"root", "flows:admin", ":read", "flows:", ""} {
+			if _, _, err := s.Create(ctx, keypg.Key{Scopes: []keypg.Scope{unknown}}, noon); err == nil {
+				t.Errorf("scope %q was taken", unknown)
+			}
 		}
 	})
 	t.Run("revoked and expired keys do not open", func(t *testing.T) {
@@ -123,7 +131,7 @@ func TestEnsureFirst(t *testing.T) {
 		t.Fatalf("%d nodes made a first key", len(made))
 	}
 	k, err := s.Find(ctx, made[0], noon)
-	if err != nil || !k.May(keypg.Admin) {
+	if err != nil || !k.May("", keypg.Admin) {
 		t.Fatalf("%+v, %v", k, err)
 	}
 	if err := s.Revoke(ctx, k.ID, noon); err != nil {

@@ -66,7 +66,9 @@ type (
 	InvalidError struct{ Field, Why string }
 )
 
-func (e *TakenError) Error() string   { return fmt.Sprintf("another user has the %s %q", e.Field, e.Value) }
+func (e *TakenError) Error() string {
+	return fmt.Sprintf("another user has the %s %q", e.Field, e.Value)
+}
 func (e *InvalidError) Error() string { return e.Field + ": " + e.Why }
 
 // Store keeps people. Safe for use by many goroutines and many nodes.

@@ -131,11 +131,11 @@ func (s *Store) Change(ctx context.Context, id string, do func(webhooks.Webhook)
 
 // Delete forgets a webhook and its deliveries. *webhooks.UnknownError.
 func (s *Store) Delete(ctx context.Context, id string) error {
-	tag, err := s.db.Pool.Exec(ctx, `delete from webhooks where id = $1`, id)
+	n, err := s.db.Exec(ctx, `delete from webhooks where id = $1`, id)
 	if err != nil {
 		return fmt.Errorf("delete webhook %s: %w", id, err)
 	}
-	if tag.RowsAffected() == 0 {
+	if n == 0 {
 		return &webhooks.UnknownError{What: "webhook", ID: id}
 	}
 	return nil
