@@ -128,14 +128,20 @@ func (v *faults) ladder(steps []Step, limit time.Duration) {
 		case Enqueue:
 			v.escalation(at, s)
 			v.must(s.Queue != "", at("queue"), "is missing")
-		case Announce, Alert:
+		case Announce:
 			v.escalation(at, s)
+		case Alert:
+			v.escalation(at, s)
+			kind, room, named := strings.Cut(s.Channel, ":")
+			v.must(!named || kind == "chat" && room != "", at("channel"), `%q is none of "webhook", "email", "chat", "chat:<name>"`, s.Channel)
+			v.oneOf(at("channel"), kind, "", "webhook", "email", "chat")
 		case Goto:
 			v.must(last, at("do"), "goto ends the park, but steps follow")
 			v.must(s.Outcome != "", at("outcome"), "is missing")
 		default:
 			v.must(false, at("do"), "%q is not a step", s.Do)
 		}
+		v.must(s.Channel == "" || s.Do == Alert, at("channel"), "only alerts have a channel")
 		v.must(s.Repeat == 0 || s.Do == Remind, at("repeat_s"), "only reminders repeat")
 	}
 }

@@ -36,6 +36,7 @@ type Step struct {
 	Priority  string        `json:"priority,omitempty"`   // enqueue: a number or an expression, read by whoever joins the queue
 	When      string        `json:"when,omitempty"`       // an expression; false skips the step
 	OnUnknown string        `json:"on_unknown,omitempty"` // of a condition that cannot be known: "run" (default) or "skip"
+	Channel   string        `json:"channel,omitempty"`    // alert: "webhook" (default), "email", "chat", "chat:sales"
 	Outcome   string        `json:"outcome,omitempty"`    // goto: the outcome of the flow's node; ends the park
 }
 

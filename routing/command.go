@@ -140,6 +140,7 @@ type Step struct {
 	Do, To, Strategy, Queue string
 	Priority, When, Outcome string
 	OnUnknown               string
+	Channel                 string `json:",omitempty"` // of an alert
 }
 
 func (Answer) command()      {}

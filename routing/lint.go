@@ -18,6 +18,8 @@ type Known struct {
 	Team   func(name string) bool
 	Agent  func(name string) bool
 	Prompt func(name string) bool
+	// Channel: something can be sent by "webhook", "email", "chat" or "chat:sales".
+	Channel func(name string) bool
 	// Disposition: reps may choose this code.
 	Disposition func(code string) bool
 	Flow        func(name string) *Flow // as it would be called: its live version
@@ -201,6 +203,12 @@ func (l *linter) named(n *node, at place, f Format, s string) {
 			return
 		}
 		l.person(at, s, "owner", "parker", "manager", "agent", "team")
+	case Channel:
+		if kind := kindOf(s); !slices.Contains([]string{"webhook", "email", "chat"}, kind) || kind != "chat" && kind != s {
+			l.err(at, "%q is none of webhook, email, chat, chat:<name>", s)
+		} else if l.known.Channel != nil && !l.known.Channel(s) {
+			l.err(at, "%s is not configured on this hub", s)
+		}
 	case MailBox:
 		l.box(at, s)
 	case Condition:

@@ -18,7 +18,7 @@ func known() routing.Known {
 	}
 	return routing.Known{
 		Queue: one("sales", "enterprise"), Lot: one("sales"), Team: one("enterprise", "sales"),
-		Agent: one("ann", "ben"), Prompt: one("menu", "account", "welcome"),
+		Agent: one("ann", "ben"), Channel: one("webhook", "email", "chat"), Prompt: one("menu", "account", "welcome"),
 	}
 }
 
@@ -101,6 +101,11 @@ func TestLint(t *testing.T) {
 		{"unknown team", with(`"a": {"type": "voicemail", "cfg": {"box": "team:x"}` + bye), "nodes.a.cfg.box", "no team"},
 		{"unknown target kind", with(`"a": {"type": "dial", "cfg": {"targets": ["ann"]}` + bye), "nodes.a.cfg.targets[0]", "none of"},
 		{"target of a later version", with(`"a": {"type": "dial", "cfg": {"targets": ["skill:es"]}` + bye), "nodes.a.cfg.targets[0]", "not available"},
+		{"unknown kind of channel", with(`"a": {"type": "notify", "cfg": {"channel": "pigeon", "template": "x"}` + bye), "nodes.a.cfg.channel", "none of"},
+		{"a room of e-mail", with(`"a": {"type": "notify", "cfg": {"channel": "email:x", "template": "x"}` + bye), "nodes.a.cfg.channel", "none of"},
+		{"channel that is not configured", with(`"a": {"type": "notify", "cfg": {"channel": "chat:b", "template": "x"}` + bye), "nodes.a.cfg.channel", "not configured"},
+		{"channel of an alert that is not configured", park(`"ladder": [{"after_s": 5, "do": "alert", "to": "manager", "channel": "chat:b"}, {"after_s": 60, "do": "goto", "outcome": "expired"}]`), "nodes.p.cfg.ladder[0].channel", "not configured"},
+		{"channel of an offer", park(`"ladder": [{"after_s": 5, "do": "offer", "to": "owner", "channel": "chat"}, {"after_s": 60, "do": "goto", "outcome": "expired"}]`), "nodes.p.cfg.ladder[0].channel", "does not read"},
 		{"no number", with(`"a": {"type": "dial", "cfg": {"targets": ["number:911 call"]}` + bye), "nodes.a.cfg.targets[0]", "no number"},
 		{"nobody", with(`"a": {"type": "dial", "cfg": {"targets": []}` + bye), "nodes.a.cfg.targets", "nobody"},
 		{"nothing to play", with(`"a": {"type": "play"` + bye), "nodes.a.cfg.prompt", "nothing to play"},

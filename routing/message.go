@@ -37,9 +37,9 @@ func notifyType() kind {
 	return kind{NodeType{
 		Type: "notify", Doc: "Tells somebody through a webhook, by e-mail or in a chat. The call does not wait for it.",
 		Cfg: object(fields{
-			"channel":  {Type: "string", Enum: []string{"webhook", "email", "chat"}},
-			"template": text("what is sent: call_summary"),
-			"to":       name(Template, "address, or nothing for the channel's own"),
+			"channel":  name(Channel, "webhook, email, chat or chat:<name of one that is configured>"),
+			"template": text("what is sent: call_summary, or a name of your own"),
+			"to":       name(Template, "email: addresses, or nothing for mail.to of the configuration"),
 		}, "channel", "template"),
 		Outcomes: []string{"next"},
 	}, as[notify]}

@@ -32,6 +32,7 @@ type rung struct {
 	When       string `json:"when"`
 	OnUnknown  string `json:"on_unknown"`
 	Outcome    string `json:"outcome"`
+	Channel    string `json:"channel"`
 }
 
 // defaultSlot lets the lot choose.
@@ -68,6 +69,7 @@ func rungSchema() *Schema {
 		"when":        name(Condition, "the step is left out unless it holds"),
 		"on_unknown":  choice("what becomes of a step whose condition cannot be known", "run", "skip"),
 		"outcome":     text("goto: how the node is left"),
+		"channel":     name(Channel, "alert: webhook if nothing is said, email, chat or chat:<name>"),
 	}, "after_s", "do")
 }
 
@@ -77,7 +79,7 @@ var (
 	defaultRing = map[string]time.Duration{"recall": 20 * time.Second, "offer": 15 * time.Second}
 	ladderOnly  = map[string][]string{ // keys that only some steps read
 		"repeat_s": {"remind"}, "ring_s": {"recall", "offer"}, "strategy": {"offer"}, "queue": {"enqueue"},
-		"priority": {"enqueue"}, "stay_parked": {"enqueue"}, "outcome": {"goto"}, "to": {"remind", "recall", "offer", "alert", "announce"},
+		"priority": {"enqueue"}, "stay_parked": {"enqueue"}, "outcome": {"goto"}, "channel": {"alert"}, "to": {"remind", "recall", "offer", "alert", "announce"},
 	}
 	ladderTo = map[string][]string{ // who a step can be for
 		"remind": {"parker", "owner", "agent"}, "recall": {"parker", "owner", "agent"},
@@ -93,7 +95,7 @@ func (p *park) ask(w *walk, n *node) Command {
 	for _, r := range p.Ladder {
 		s := Step{
 			After: r.AfterS.duration(), Do: r.Do, To: r.To, Repeat: r.RepeatS.duration(), Ring: r.RingS.duration(),
-			Strategy: r.Strategy, Queue: r.Queue, Priority: r.Priority, When: r.When, OnUnknown: r.OnUnknown, Outcome: r.Outcome,
+			Strategy: r.Strategy, Queue: r.Queue, Priority: r.Priority, When: r.When, OnUnknown: r.OnUnknown, Outcome: r.Outcome, Channel: r.Channel,
 		}
 		if s.Ring == 0 {
 			s.Ring = defaultRing[s.Do]

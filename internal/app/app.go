@@ -21,6 +21,7 @@ import (
 	"github.com/callyard/callyard/internal/jobs"
 	"github.com/callyard/callyard/internal/lamps"
 	"github.com/callyard/callyard/internal/media"
+	"github.com/callyard/callyard/internal/notices"
 	"github.com/callyard/callyard/internal/pg"
 	"github.com/callyard/callyard/internal/sipua"
 	"github.com/callyard/callyard/parking/parkingpg"
@@ -62,6 +63,8 @@ type App struct {
 	attempts  *prometheus.HistogramVec
 	rollbacks prometheus.Counter
 	dir       *crm.Directory
+	mail      *notices.Mail // nil: no e-mail
+	chats     map[string]*notices.Chat
 	adminLink string // its path; "" when there is an admin
 	addrs     struct{ http, https, ops string }
 	stops     []stop
@@ -86,7 +89,7 @@ func Start(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *App, er
 		}
 	}()
 	for _, part := range []func(context.Context) error{
-		a.openDatabase, a.openStores, a.startMedia, a.startSounds, a.startCalls, a.startLamps, a.startJobs, a.startWebhooks, a.startHTTP, a.startChecks,
+		a.openDatabase, a.openStores, a.startMedia, a.startSounds, a.startCalls, a.startLamps, a.startNotices, a.startJobs, a.startWebhooks, a.startHTTP, a.startChecks,
 	} {
 		if err := part(ctx); err != nil {
 			return nil, err

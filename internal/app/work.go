@@ -3,36 +3,15 @@ package app
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/callyard/callyard/crm"
 	"github.com/callyard/callyard/disposition"
 	"github.com/callyard/callyard/internal/call"
-	"github.com/callyard/callyard/internal/callctl"
-	"github.com/callyard/callyard/internal/job"
 	"github.com/callyard/callyard/internal/jobs"
-	"github.com/callyard/callyard/internal/pg"
 	"github.com/callyard/callyard/parking"
 	"github.com/callyard/callyard/queues"
 )
-
-// notice is the job that tells a webhook what a flow's notify node asked for.
-type notice struct {
-	callctl.Notification
-	At time.Time `json:"at"`
-}
-
-// Kind names the job.
-func (notice) Kind() string { return "notice" }
-
-// notify hands a notification to the job queue.
-func (a *App) notify(ctx context.Context, n callctl.Notification) error {
-	return a.DB.In(ctx, func(tx *pg.Tx) error {
-		_, err := tx.Enqueue(ctx, job.Job{Args: notice{n, time.Now()}, Queue: job.Webhooks})
-		return err
-	})
-}
 
 // startJobs registers what each kind of job does: ten lines of wiring a kind,
 // the work itself is the domains'.
@@ -84,15 +63,6 @@ func verdict(err error) error {
 		return jobs.Discard(err)
 	}
 	return err
-}
-
-// sendNotice posts a notification to the webhook; without one it is only in the ledger.
-func (a *App) sendNotice(ctx context.Context, n notice) error {
-	if a.hook == nil {
-		return nil
-	}
-	id := fmt.Sprintf("%s-%s-%d", n.Call, n.Template, n.At.UnixMilli())
-	return verdict(a.hook.Send(ctx, id, n.Template, n.At, n.Notification))
 }
 
 // startChecks proves every few seconds that what must always hold does: a live

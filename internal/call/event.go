@@ -56,6 +56,8 @@ const (
 	DialResult   EventType = "dial.result"
 	CRMLookedUp  EventType = "crm.looked_up"
 	Notified     EventType = "notify.queued"
+	NotifySent   EventType = "notify.sent"   // Data: {channel, template}
+	NotifyFailed EventType = "notify.failed" // Data: {channel, template, why}; it is not tried again
 	NotSpoken    EventType = "speech.failed"
 	Recorded     EventType = "recording.stored" // Data: {file, began_at, length_ms, paused}
 	RecordingSet EventType = "recording.set"    // somebody switched it: Data: {do}

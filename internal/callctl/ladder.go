@@ -151,7 +151,7 @@ func (c *Call) rung(n int, s parking.Step) {
 		})
 		c.stepResult(c.stay.park.ID, n, "announced", nil)
 	case parking.Alert:
-		c.notify(routing.Notify{Channel: "webhook", Template: "park_alert", To: s.To, Vars: c.scope()})
+		c.notify(routing.Notify{Channel: orText(s.Channel, "webhook"), Template: "park_alert", To: s.To, Vars: c.scope()})
 		c.stepResult(c.stay.park.ID, n, "alerted", nil)
 	case parking.Goto: // handled in step
 	}

@@ -91,6 +91,7 @@ func examine(ctx context.Context, cfg config.Config) []finding {
 		out = append(out, portCheck(ctx, p, holder))
 	}
 	out = append(out, certificates(cfg, time.Now())...)
+	out = append(out, mailCheck(ctx, cfg)...)
 	return append(out, rtpRange(ctx, cfg), openFiles(cfg))
 }
 

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/mail"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -33,6 +34,8 @@ type Config struct {
 	Log     Log     `koanf:"log"`
 	Webhook Webhook `koanf:"webhook"`
 	HTTPOut HTTPOut `koanf:"http_out"`
+	Mail    Mail    `koanf:"mail"`
+	Chats   []Chat  `koanf:"chats"`
 	TTS     TTS     `koanf:"tts"`
 
 	Region  string `koanf:"region"`    // where a number without a country code is from: "ES", "US"
@@ -140,6 +143,74 @@ type HTTPOut struct {
 	Total     int      `koanf:"total"`      // and to all together
 }
 
+// Mail is the server that takes the e-mail of flows' notify nodes and of alerts.
+type Mail struct {
+	Host     string   `koanf:"host"`     // "" there is no e-mail
+	Port     int      `koanf:"port"`     // 0: 587, or 465 with tls, or 25 with none
+	TLS      string   `koanf:"tls"`      // "starttls", "tls", "none"
+	TrustCA  string   `koanf:"trust_ca"` // who must have certified the server; "" the system's authorities
+	Username string   `koanf:"username"`
+	Password string   `koanf:"password"`
+	From     string   `koanf:"from"` // "Callyard <calls@example.com>"
+	To       []string `koanf:"to"`   // who reads what names no address
+}
+
+// Chat is a room that notifications can be posted to.
+type Chat struct {
+	Name string `koanf:"name"` // "sales", as in chat:sales; the first is also "chat"
+	URL  string `koanf:"url"`  // its incoming webhook, as Slack, Mattermost and Teams have them
+}
+
+// Chat finds a room by the channel's name, "chat" or "chat:sales".
+func (c Config) Chat(channel string) (Chat, bool) {
+	for _, chat := range c.Chats {
+		if channel == "chat" || channel == "chat:"+chat.Name {
+			return chat, true
+		}
+	}
+	return Chat{}, false
+}
+
+// Channel says whether notifications can go that way. A webhook needs nothing
+// here: it may be set up later.
+func (c Config) Channel(name string) bool {
+	_, chat := c.Chat(name)
+	return name == "webhook" || name == "email" && c.Mail.Host != "" || chat
+}
+
+// noticeFaults are those of e-mail and chats.
+func (c Config) noticeFaults(bad func(key, format string, args ...any)) {
+	if m := c.Mail; m.Host != "" {
+		switch m.TLS {
+		case "starttls", "tls", "none":
+		default:
+			bad("mail.tls", "%q is none of starttls, tls and none", m.TLS)
+		}
+		if _, err := mail.ParseAddress(m.From); err != nil {
+			bad("mail.from", "%q is no address such as Callyard <calls@example.com>", m.From)
+		}
+		for _, to := range m.To {
+			if _, err := mail.ParseAddress(to); err != nil {
+				bad("mail.to", "%q is no address", to)
+			}
+		}
+		if m.Port < 0 || m.Port > 65535 {
+			bad("mail.port", "%d is no port", m.Port)
+		}
+	}
+	seen := map[string]bool{}
+	for i, chat := range c.Chats {
+		at := fmt.Sprintf("chats[%d]", i)
+		if chat.Name == "" || strings.ContainsAny(chat.Name, ": ") || seen[chat.Name] {
+			bad(at+".name", "%q must be there, once, without a colon or a space", chat.Name)
+		}
+		seen[chat.Name] = true
+		if !strings.HasPrefix(chat.URL, "https://") && !strings.HasPrefix(chat.URL, "http://") {
+			bad(at+".url", "must be https:// or http://")
+		}
+	}
+}
+
 // faults are those of its keys.
 func (o HTTPOut) faults(bad func(key, format string, args ...any)) {
 	if _, err := Prefixes(o.AllowNets); err != nil {
@@ -174,6 +245,7 @@ func Default() Config {
 		HTTP:    HTTP{Listen: "127.0.0.1:8080", Ops: "127.0.0.1:9090", RatePerS: 300, RateBurst: 600, OpenRatePerS: 5, OpenRateBurst: 50},
 		Log:     Log{Level: "info", Format: "text"},
 		HTTPOut: HTTPOut{PerHost: 20, Total: 100},
+		Mail:    Mail{TLS: "starttls"},
 		Region:  "US",
 		WrapUpS: 30,
 	}
@@ -232,9 +304,9 @@ func Load(path string, base Config) (Config, error) {
 			return "", nil // CALLYARD_PG_BIN and the like belong to others
 		}
 		switch key {
-		case "sip.interfaces":
+		case "sip.interfaces", "chats":
 			return "", nil // too much for a variable
-		case "sip.listen", "sip.digests", "sip.local_nets", "sip.web_origins", "http.proxies", "http_out.allow_nets", "rtp.codecs", "tts.command":
+		case "sip.listen", "sip.digests", "sip.local_nets", "sip.web_origins", "http.proxies", "http_out.allow_nets", "mail.to", "rtp.codecs", "tts.command":
 			return key, strings.Split(v, ",")
 		}
 		return key, v
@@ -315,6 +387,7 @@ func (c Config) Validate() error {
 		bad("webhook.secret", `must begin with "whsec_" when webhook.url is set`)
 	}
 	c.HTTPOut.faults(bad)
+	c.noticeFaults(bad)
 	if c.WrapUpS < 0 || c.WrapUpS > 3600 {
 		bad("wrap_up_s", "%d is not between 0 and 3600", c.WrapUpS)
 	}

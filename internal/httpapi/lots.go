@@ -41,6 +41,7 @@ type Step struct {
 	When      string  `json:"when,omitempty"`
 	OnUnknown string  `json:"on_unknown,omitempty" enum:"run,skip" doc:"Of a condition that cannot be known; run unless set"`
 	Outcome   string  `json:"outcome,omitempty"`
+	Channel   string  `json:"channel,omitempty" doc:"Of an alert: webhook unless set, email, chat or chat:<name>"`
 }
 
 // SlotState is what may be done with a slot.

@@ -68,6 +68,7 @@ type Stores struct {
 	Contacts Contacts
 	Realm    string // SIP passwords are digested with it
 	Prompt   func(name string) bool
+	Channel  func(name string) bool // of notifications; nil: any will do
 
 	Dispositions Dispositions
 
@@ -409,7 +410,7 @@ func KnownTo(ctx context.Context, s Stores, docs ...Document) (routing.Known, er
 		names["disposition:"+c.Code] = true
 	}
 	return routing.Known{
-		Lot: has("lot"), Queue: has("queue"), Agent: has("agent"), Team: has("team"), Prompt: s.Prompt,
+		Lot: has("lot"), Queue: has("queue"), Agent: has("agent"), Team: has("team"), Prompt: s.Prompt, Channel: s.Channel,
 		Disposition: has("disposition"), Flow: callable(ctx, s, docs),
 		Names: func(kind string) (of []string) {
 			for n := range names {
