@@ -122,9 +122,9 @@ func (v *faults) ladder(steps []Step, limit time.Duration) {
 		case Offer:
 			v.escalation(at, s)
 			kind, arg, _ := strings.Cut(s.To, ":")
-			v.must(s.To == "owner" || (kind == "team" || kind == "agent") && arg != "", at("to"), `%q is none of "team:<name>", "agent:<name>", "owner"`, s.To)
+			v.must(s.To == "owner" || s.To == "sticky" || (kind == "team" || kind == "agent" || kind == "skill") && arg != "", at("to"), `%q is none of "team:<name>", "skill:<name>", "agent:<name>", "owner", "sticky"`, s.To)
 			v.within(at("ring_s"), s.Ring, 5*time.Second, 60*time.Second)
-			v.oneOf(at("strategy"), s.Strategy, "", "ring_all", "longest_idle")
+			v.oneOf(at("strategy"), s.Strategy, "", "ring_all", "longest_idle", "ordered")
 		case Enqueue:
 			v.escalation(at, s)
 			v.must(s.Queue != "", at("queue"), "is missing")

@@ -34,6 +34,31 @@ func (a *Agent) Reachable(whoever bool) bool {
 	return a.State == Idle && (whoever || a.Status == Available)
 }
 
+// Unwilling says in words why the agent is not asked; "" if they can be.
+func (a *Agent) Unwilling(whoever bool) string {
+	at := func(t time.Time) string { return " since " + t.UTC().Format(time.RFC3339) }
+	switch a.State {
+	case Talking:
+		return "talking" + at(a.Since)
+	case Reserved, Ringing:
+		return "being rung for another call"
+	case WrapUp:
+		return "in wrap-up" + at(a.Since)
+	case Idle:
+	}
+	switch {
+	case whoever || a.Status == Available:
+	case a.Reason != "":
+		return string(a.Status) + at(a.StatusSince) + ": " + a.Reason
+	default:
+		return string(a.Status) + at(a.StatusSince)
+	}
+	if a.Devices == 0 {
+		return "no phone registered"
+	}
+	return ""
+}
+
 // Reserve holds the agent for an offer.
 func (a *Agent) Reserve(c call.ID, now time.Time) { a.become(Reserved, c, now) }
 

@@ -62,12 +62,13 @@ type (
 	// caller is still there), "no_answer", "busy", "unavailable", "rejected", "failed".
 	Dial struct {
 		Node       string
-		Targets    []string // "owner", "agent:ann", "team:enterprise", "number:+34…"
-		Strategy   string   // "ring_all", "longest_idle"
+		Targets    []string // "owner", "sticky", "agent:ann", "team:enterprise", "skill:es", "number:+34…"
+		Strategy   string   // "ring_all", "longest_idle", "ordered"
 		Ring       time.Duration
 		Whisper    string // already expanded
 		Record     bool
 		PresentCID string
+		Sticky     time.Duration `json:",omitempty"` // how long ago the target "sticky" may have been
 	}
 	// Queue puts the call in line. Waits for "answered" (after the conversation),
 	// "timeout", "full", "no_agents", "exit_key" with Vars["key"].

@@ -17,6 +17,7 @@ type Known struct {
 	Lot    func(name string) bool
 	Team   func(name string) bool
 	Agent  func(name string) bool
+	Skill  func(name string) bool // an agent has it
 	Prompt func(name string) bool
 	// Channel: something can be sent by "webhook", "email", "chat" or "chat:sales".
 	Channel func(name string) bool
@@ -196,13 +197,13 @@ func (l *linter) named(n *node, at place, f Format, s string) {
 			l.err(at, "the flow has no calendar %q%s", s, meant(s, keys(l.flow.calendars)))
 		}
 	case DialTarget:
-		l.person(at, s, "owner", "agent", "team", "number")
+		l.person(at, s, "owner", "sticky", "agent", "team", "skill", "number")
 	case LadderTarget:
 		if isAnnouncement(n, at) {
 			l.exists(at, "prompt", s, l.known.Prompt)
 			return
 		}
-		l.person(at, s, "owner", "parker", "manager", "agent", "team")
+		l.person(at, s, "owner", "parker", "manager", "sticky", "agent", "team", "skill")
 	case Channel:
 		if kind := kindOf(s); !slices.Contains([]string{"webhook", "email", "chat"}, kind) || kind != "chat" && kind != s {
 			l.err(at, "%q is none of webhook, email, chat, chat:<name>", s)
@@ -284,16 +285,16 @@ func kindOf(target string) string {
 // person checks "owner", "agent:ann" and the like.
 func (l *linter) person(at place, s string, kinds ...string) {
 	kind, who, hasName := strings.Cut(s, ":")
-	wantsName := kind == "agent" || kind == "team" || kind == "number"
+	wantsName := kind == "agent" || kind == "team" || kind == "skill" || kind == "number"
 	switch {
-	case kind == "skill" || kind == "sticky":
-		l.err(at, "%q is not available in this version", s)
 	case !slices.Contains(kinds, kind) || hasName != wantsName:
 		l.err(at, "%q is none of %s", s, strings.Join(spelled(kinds), ", "))
 	case kind == "agent":
 		l.exists(at, "agent", who, l.known.Agent)
 	case kind == "team":
 		l.exists(at, "team", who, l.known.Team)
+	case kind == "skill":
+		l.exists(at, "agent with the skill", who, l.known.Skill)
 	case kind == "number" && !dialable.MatchString(who):
 		l.err(at, "%q is no number to dial", who)
 	}
@@ -303,7 +304,7 @@ func spelled(kinds []string) []string {
 	var out []string
 	for _, k := range kinds {
 		switch k {
-		case "agent", "team":
+		case "agent", "team", "skill":
 			k += ":<name>"
 		case "number":
 			k += ":<+34…>"

@@ -18,7 +18,7 @@ func known() routing.Known {
 	}
 	return routing.Known{
 		Queue: one("sales", "enterprise"), Lot: one("sales"), Team: one("enterprise", "sales"),
-		Agent: one("ann", "ben"), Channel: one("webhook", "email", "chat"), Prompt: one("menu", "account", "welcome"),
+		Agent: one("ann", "ben"), Skill: one("es"), Channel: one("webhook", "email", "chat"), Prompt: one("menu", "account", "welcome"),
 	}
 }
 
@@ -100,7 +100,9 @@ func TestLint(t *testing.T) {
 		{"unknown agent", with(`"a": {"type": "dial", "cfg": {"targets": ["owner", "agent:zoe"]}` + bye), "nodes.a.cfg.targets[1]", "no agent"},
 		{"unknown team", with(`"a": {"type": "voicemail", "cfg": {"box": "team:x"}` + bye), "nodes.a.cfg.box", "no team"},
 		{"unknown target kind", with(`"a": {"type": "dial", "cfg": {"targets": ["ann"]}` + bye), "nodes.a.cfg.targets[0]", "none of"},
-		{"target of a later version", with(`"a": {"type": "dial", "cfg": {"targets": ["skill:es"]}` + bye), "nodes.a.cfg.targets[0]", "not available"},
+		{"a skill that nobody has", with(`"a": {"type": "dial", "cfg": {"targets": ["sticky", "skill:de"]}` + bye), "nodes.a.cfg.targets[1]", "no agent with the skill"},
+		{"sticky with a name", with(`"a": {"type": "dial", "cfg": {"targets": ["sticky:x"]}` + bye), "nodes.a.cfg.targets[0]", "none of"},
+		{"sticky recall", park(`"ladder": [{"after_s": 5, "do": "recall", "to": "sticky"}, {"after_s": 60, "do": "goto", "outcome": "expired"}]`), "nodes.p.cfg.ladder[0].to", "cannot be for"},
 		{"unknown kind of channel", with(`"a": {"type": "notify", "cfg": {"channel": "pigeon", "template": "x"}` + bye), "nodes.a.cfg.channel", "none of"},
 		{"a room of e-mail", with(`"a": {"type": "notify", "cfg": {"channel": "email:x", "template": "x"}` + bye), "nodes.a.cfg.channel", "none of"},
 		{"channel that is not configured", with(`"a": {"type": "notify", "cfg": {"channel": "chat:b", "template": "x"}` + bye), "nodes.a.cfg.channel", "not configured"},

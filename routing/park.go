@@ -62,7 +62,7 @@ func rungSchema() *Schema {
 		"to":          name(LadderTarget, "remind, recall, offer, alert: who; announce: the prompt"),
 		"repeat_s":    seconds("remind: again and again", nil, 5, 600),
 		"ring_s":      seconds("recall: 20, offer: 15", nil, 1, 300),
-		"strategy":    {Type: "string", Enum: []string{"ring_all", "longest_idle"}},
+		"strategy":    {Type: "string", Enum: []string{"ring_all", "longest_idle", "ordered"}},
 		"queue":       name(QueueName, "enqueue"),
 		"stay_parked": {Type: "boolean", Description: "enqueue: the call keeps its slot; it always does"},
 		"priority":    name(Numeric, "enqueue: a number or an expression"),
@@ -83,7 +83,7 @@ var (
 	}
 	ladderTo = map[string][]string{ // who a step can be for
 		"remind": {"parker", "owner", "agent"}, "recall": {"parker", "owner", "agent"},
-		"offer": {"owner", "agent", "team"}, "alert": {"manager", "agent", "team", "owner"},
+		"offer": {"owner", "agent", "team", "skill", "sticky"}, "alert": {"manager", "agent", "team", "owner"},
 	}
 )
 

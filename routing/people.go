@@ -3,6 +3,7 @@ package routing
 import (
 	"cmp"
 	"maps"
+	"slices"
 	"time"
 )
 
@@ -15,17 +16,19 @@ type dial struct {
 	Whisper    string   `json:"whisper"`
 	Record     bool     `json:"record"`
 	PresentCID string   `json:"present_cid"`
+	StickyD    float64  `json:"sticky_d"`
 }
 
 func dialType() kind {
 	return kind{NodeType{
 		Type: "dial", Doc: "Rings people and connects the first who answers.",
 		Cfg: object(fields{
-			"targets":     listOf(name(DialTarget, "owner, agent:<name>, team:<name> or number:<+34…>")),
-			"strategy":    choice("all at once, or whoever has been idle longest first", "ring_all", "longest_idle"),
+			"targets":     listOf(name(DialTarget, "owner, sticky (the agent who talked with this caller last), agent:<name>, team:<name>, skill:<name> or number:<+34…>")),
+			"strategy":    choice("all at once; whoever has been idle longest, then the next who is idle, until ring_s is over; or one after another as they are named, each for ring_s", "ring_all", "longest_idle", "ordered"),
 			"ring_s":      seconds("how long it rings", 20, 1, 300),
 			"whisper":     name(Template, "what the rep is shown or told first"),
 			"record":      flag("record the conversation", false),
+			"sticky_d":    amount("number", "how many days ago sticky may have been", 60, 1, 3650),
 			"present_cid": text("the number shown to a number outside"),
 		}, "targets"),
 		Outcomes: []string{"answered", "no_answer", "busy", "unavailable", "rejected", "failed"}, Waits: true,
@@ -36,8 +39,18 @@ func (d *dial) ask(w *walk, n *node) Command {
 	return Dial{
 		Node: n.id, Targets: append([]string(nil), d.Targets...), Strategy: d.Strategy, Ring: d.RingS.duration(),
 		Whisper: expand(d.Whisper, w.see()), Record: d.Record, PresentCID: d.PresentCID,
+		Sticky: d.sticky(),
 	}
 }
+
+// sticky is how long ago, if that is asked for.
+func (d *dial) sticky() time.Duration {
+	if !slices.Contains(d.Targets, "sticky") {
+		return 0
+	}
+	return time.Duration(d.StickyD * 24 * float64(time.Hour))
+}
+
 func (d *dial) told(_ *walk, _ *node, e Event) turn { return turn{outcome: e.Outcome} }
 
 func (d *dial) lint(_ *node, at place, out *faults) {

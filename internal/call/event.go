@@ -52,6 +52,7 @@ const (
 	FlowStarted  EventType = "flow.started"
 	FlowDecided  EventType = "flow.decided" // Data: {type, outcome, to, rule, reason, inputs, rejected, subflow, subflow_version}
 	FlowFailed   EventType = "flow.failed"
+	Chosen       EventType = "dial.chosen" // Data: {chosen, numbers, rejected: [{who, why}], more_rejected, strategy, step}
 	Dialled      EventType = "dial.started"
 	DialResult   EventType = "dial.result"
 	CRMLookedUp  EventType = "crm.looked_up"

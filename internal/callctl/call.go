@@ -60,6 +60,7 @@ type Call struct {
 	overheard Leg                 // the phone that the caller hears before it is answered
 
 	record     *crm.Record
+	sticky     string // the agent who talked with the caller last, as far as that was asked
 	connected  time.Time
 	answeredBy string
 	talked     time.Duration

@@ -3,7 +3,6 @@ package callctl
 import (
 	"context"
 	"maps"
-	"strings"
 	"time"
 
 	"github.com/callyard/callyard/crm"
@@ -248,44 +247,4 @@ func notification(id call.ID, cmd routing.Notify) Notification {
 
 func notified(id call.ID, cmd routing.Notify, at time.Time) call.Event {
 	return call.Event{Call: id, Type: call.Notified, At: at, Node: cmd.Node, Data: map[string]any{"channel": cmd.Channel, "template": cmd.Template, "to": cmd.To}}
-}
-
-// who expands the targets of a dial or an offer to agent names and numbers.
-func (c *Call) who(targets ...string) (agents []string, numbers []call.Number) {
-	plan := c.hub.cfg.Plan()
-	seen := map[string]bool{}
-	add := func(names ...string) {
-		for _, n := range names {
-			if a, ok := plan.Agent(n); ok && !seen[a.Name] {
-				seen[a.Name] = true
-				agents = append(agents, a.Name)
-			}
-		}
-	}
-	for _, t := range targets {
-		kind, name, ok := strings.Cut(t, ":")
-		switch {
-		case t == "owner":
-			if c.record != nil {
-				add(c.record.Owner)
-			}
-		case t == "parker":
-			if c.stay != nil {
-				add(c.stay.park.Parker)
-			}
-		case ok && kind == "agent":
-			add(name)
-		case ok && kind == "team":
-			add(plan.Team(name)...)
-		case ok && kind == "queue":
-			for _, a := range plan.Queues[name].Agents {
-				add(a.Agent)
-			}
-		case ok && kind == "number":
-			numbers = append(numbers, call.Number(name))
-		default:
-			add(t)
-		}
-	}
-	return agents, numbers
 }

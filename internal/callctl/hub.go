@@ -24,6 +24,9 @@ type Config struct {
 	// Dispositions and Flow, which reads a version of a flow, let a flow ask what came of a call; nil: nobody is asked.
 	Dispositions Dispositions
 	Flow         func(ctx context.Context, run routing.Run) (*routing.Flow, error)
+	// Sticky is the agent who talked with a number last, since a time; "" if nobody
+	// did. nil: nobody ever has.
+	Sticky func(ctx context.Context, n call.Number, since time.Time) (agent string, err error)
 	// Ask makes the request of a flow's http node, until ctx ends; id is the
 	// request's own. nil: such nodes come to "error".
 	Ask func(ctx context.Context, id string, q routing.HTTP) (status int, answer []byte, err error)

@@ -173,7 +173,7 @@ func orText(s, otherwise string) string {
 
 // remind sends the parker a text; a slot without a known parker has nobody to remind.
 func (c *Call) remind(n int, s parking.Step) {
-	agents, _ := c.who(orText(s.To, "parker"))
+	agents, _, _ := c.who(orText(s.To, "parker"))
 	if len(agents) == 0 {
 		c.stepResult(c.stay.park.ID, n, "no_parker", nil)
 		return
@@ -203,25 +203,30 @@ func age(since time.Time) string {
 
 // ringFor recalls the parker or offers the call to others.
 func (c *Call) ringFor(n int, via string, ring time.Duration, whoever bool, s parking.Step, to string) {
-	agents, _ := c.who(strings.Split(to, ",")...)
-	if len(agents) == 0 {
-		result := "nobody"
-		if to == "parker" {
-			result = "no_parker"
+	targets, p := strings.Split(to, ","), c.stay.park
+	c.knowing(targets, 0, func() {
+		if c.ended || c.stay == nil || c.stay.park.ID != p.ID || c.stay.leaving || c.busy() {
+			c.stepResult(p.ID, n, "claimed", nil)
+			return
 		}
-		c.stepResult(c.stay.park.ID, n, result, map[string]any{"to": to})
-		return
-	}
-	for r := range c.rounds {
-		if r.via == "recall" || r.via == "offer" {
-			c.stopRinging(r, call.NoAnswer) // one step's phones at a time; a queue's go on
+		for r := range c.rounds {
+			if r.via == "recall" || r.via == "offer" {
+				c.stopRinging(r, call.NoAnswer) // one step's phones at a time; a queue's go on
+			}
 		}
-	}
-	p := c.stay.park
-	inv := Invitation{Display: fmt.Sprintf("%d %s %s", p.Slot, age(p.ParkedAt), c.display()), Diverted: fmt.Sprint(p.Slot)}
-	r := &round{via: via, step: n, one: s.Strategy == "longest_idle"}
-	r.over = func(why call.Cause) { c.stepResult(p.ID, n, string(why), nil) }
-	c.reserve(r, agents, ring, whoever, inv)
+		t := &turns{
+			via: via, step: &n, strategy: s.Strategy, ring: ring, whoever: whoever,
+			inv:  Invitation{Display: fmt.Sprintf("%d %s %s", p.Slot, age(p.ParkedAt), c.display()), Diverted: fmt.Sprint(p.Slot)},
+			over: func(why call.Cause) { c.stepResult(p.ID, n, string(why), nil) },
+		}
+		if !c.ringAll(t, targets) {
+			result := "nobody"
+			if to == "parker" {
+				result = "no_parker"
+			}
+			c.stepResult(p.ID, n, result, map[string]any{"to": to})
+		}
+	})
 }
 
 // enqueue puts the call in line while it stays in its slot, with its original clock.

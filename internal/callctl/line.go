@@ -139,7 +139,6 @@ func (c *Call) dial(cmd routing.Dial) {
 	gen := c.wait.gen
 	c.wait.talked = "answered"
 	c.recorded.on = c.recorded.on || cmd.Record
-	agents, numbers := c.who(cmd.Targets...)
 	over := func(why call.Cause) {
 		if c.wait.gen != gen || c.ended || c.talk != nil {
 			return
@@ -153,18 +152,19 @@ func (c *Call) dial(cmd routing.Dial) {
 		c.caller.Ring()
 	}
 	c.ear().Music("ringback") // for one who has been answered, or has early media open
-	inv := Invitation{}
-	ring := orElse(cmd.Ring, recallRing)
-	r := &round{via: "dial", over: over, numbers: numbers, one: cmd.Strategy == "longest_idle"}
-	switch {
-	case len(agents) == 0 && len(numbers) == 0:
-		c.log.Info("dial has nobody to ring", "node", cmd.Node)
-		c.resume("unavailable", nil)
-	case len(agents) == 0:
-		c.ring(r, nil, numbers, ring, inv)
-	default:
-		c.reserve(r, agents, ring, c.agent != "", inv) // a colleague may ring one who is away
-	}
+	c.knowing(cmd.Targets, cmd.Sticky, func() {
+		if c.wait.gen != gen || c.ended {
+			return
+		}
+		t := &turns{
+			via: "dial", strategy: cmd.Strategy, ring: orElse(cmd.Ring, recallRing), over: over,
+			whoever: c.agent != "", // a colleague may ring one who is away
+		}
+		if !c.ringAll(t, cmd.Targets) {
+			c.log.Info("dial has nobody to ring", "node", cmd.Node)
+			c.resume("unavailable", nil)
+		}
+	})
 }
 
 func dialWord(why call.Cause) string {

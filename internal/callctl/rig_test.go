@@ -44,6 +44,7 @@ type rig struct {
 	crm       map[call.Number]crm.Record
 	crmBomb   bool
 	crmAway   error
+	sticky    func(ctx context.Context, n call.Number, since time.Time) (string, error) // the same
 	ask       func(ctx context.Context, id string, q routing.HTTP) (int, []byte, error) // set before the first call
 	numbers   map[call.Number]string
 	flows     map[string]*routing.Flow
@@ -123,7 +124,7 @@ func newRig(t *testing.T) *rig {
 			defer r.mu.Unlock()
 			return r.flows["main"], nil
 		},
-		Voicemail: t.TempDir(), Recordings: r.tapes, WrapUp: 10 * time.Second, Messages: r.mail, Ask: r.asks, Log: slog.New(&errorLog{r: r}),
+		Voicemail: t.TempDir(), Recordings: r.tapes, WrapUp: 10 * time.Second, Messages: r.mail, Ask: r.asks, Sticky: r.talkedLast, Log: slog.New(&errorLog{r: r}),
 	})
 	r.lot(parking.Lot{Name: "sales", Extension: "700", First: 701, Last: 703, Music: "hold"})
 	for _, a := range []string{"ann", "bea", "carl"} {
@@ -216,6 +217,20 @@ func (r *rig) plan() *callctl.Plan {
 	maps.Copy(p.Flows, r.flows)
 	p.Canaries = maps.Clone(r.tried)
 	return p
+}
+
+func (r *rig) talkedLast(ctx context.Context, n call.Number, since time.Time) (string, error) {
+	if r.sticky == nil {
+		return "", nil
+	}
+	return r.sticky(ctx, n, since)
+}
+
+func (r *rig) away(agent, reason string) {
+	r.t.Helper()
+	if err := r.lines.SetStatus(r.t.Context(), agent, queues.Away, reason, time.Now()); err != nil {
+		r.t.Fatal(err)
+	}
 }
 
 // asks is the world outside.

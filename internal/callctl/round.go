@@ -30,6 +30,10 @@ type round struct {
 	rung     func()               // once, when at least one phone is being rung
 	closed   bool
 	inv      Invitation
+	turns    *turns       // of which this is one; nil if it is alone
+	from     *choosing    // what it was chosen from; nil if it was not
+	asked    []passedOver // who had their turn before
+	picked   []string     // the agents reserved
 	deflects *deflections // of all rounds that have come of one
 	onward   int          // rounds that ring where phones of this one have sent the call
 }
@@ -56,27 +60,42 @@ func (c *Call) reserve(r *round, agents []string, ring time.Duration, whoever bo
 	o := queues.Offer{ID: call.NewID("ofr", now), Call: c.id, Node: c.hub.cfg.Node, Agents: agents, At: now, Until: now.Add(ring + 5*time.Second)}
 	var got queues.Offer
 	var noting []string
+	var not []passedOver
 	c.rounds[r] = true
 	c.try(func(ctx context.Context) (err error) {
+		var there []queues.Agent
 		if r.one && len(o.Agents) > 1 {
-			there, err := c.hub.cfg.Lines.Agents(ctx)
-			if err != nil {
+			if there, err = c.hub.cfg.Lines.Agents(ctx); err != nil {
 				return err
 			}
 			o.Agents = longestIdle(there, o.Agents)
 		}
 		got, err = c.hub.cfg.Lines.Reserve(ctx, o, whoever)
+		if err == nil && r.from != nil && len(got.Agents) < len(agents) {
+			otherwise := "taken by another call in that moment"
+			if there != nil {
+				otherwise = "others have been idle longer"
+			} else {
+				there, _ = c.hub.cfg.Lines.Agents(ctx)
+			}
+			not = unwilling(there, agents, got.Agents, whoever, otherwise)
+		}
 		if err == nil && len(got.Agents) == 0 && r.via == "comeback" {
 			there, _ := c.hub.cfg.Lines.Agents(ctx)
 			noting = wrappingUp(there, o.Agents)
 		}
 		return err
 	}, func(err error) {
+		r.picked = got.Agents
+		if err == nil && r.from != nil && !c.ended && !r.closed {
+			c.chosen(r, got.Agents, r.numbers, append(slices.Clone(r.asked), not...))
+		}
 		switch {
 		case err != nil && r.via == "dial" && !c.ended && !r.closed:
 			// Without the database nobody can be reserved; a caller is better served by
 			// a phone that may be in use than by none.
 			c.log.Error("agents not reserved, ringing them all the same", "err", err)
+			r.picked = agents
 			c.ring(r, agents, r.numbers, ring, inv)
 		case err != nil:
 			c.log.Error("agents not reserved", "err", err)
@@ -174,7 +193,7 @@ func (c *Call) ring(r *round, agents []string, numbers []call.Number, ring time.
 
 // ringUntil ends a round when its time is up.
 func (c *Call) ringUntil(r *round) {
-	r.timer = c.after(time.Until(r.until), func() { c.stopRinging(r, call.NoAnswer) })
+	r.timer = c.after(time.Until(r.until), func() { c.silence(r, call.NoAnswer) })
 }
 
 // phones dials; a fault of the dialler's counts as nobody there.
@@ -290,8 +309,16 @@ func (c *Call) drop(r *round, l Leg, note string) {
 	l.Hangup(call.Elsewhere, note)
 }
 
-// stopRinging ends a round's phones; the round ends when they have.
+// stopRinging ends a round's phones, and nobody else is rung after them.
 func (c *Call) stopRinging(r *round, cause call.Cause) {
+	if r.turns != nil {
+		r.turns.stopped = true
+	}
+	c.silence(r, cause)
+}
+
+// silence ends a round's phones; the round ends when they have.
+func (c *Call) silence(r *round, cause call.Cause) {
 	r.closed = true
 	if r.timer != nil {
 		r.timer.Stop()

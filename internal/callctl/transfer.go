@@ -40,7 +40,7 @@ func (c *Call) onReferred(ev LegReferred) {
 		})
 		return
 	}
-	agents, numbers := c.who(ev.To)
+	agents, numbers, _ := c.who(ev.To)
 	if len(agents) == 0 && len(ev.To) > 4 {
 		if _, ok := plan.Outward(); ok {
 			numbers = []call.Number{call.Number(ev.To)}

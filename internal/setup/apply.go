@@ -388,7 +388,7 @@ func KnownTo(ctx context.Context, s Stores, docs ...Document) (routing.Known, er
 		}
 		lots, qs = append(lots, d.Lots...), append(qs, d.Queues...)
 		for _, a := range d.Agents {
-			agents = append(agents, queues.Agent{Name: a.Name, Teams: a.Teams})
+			agents = append(agents, queues.Agent{Name: a.Name, Teams: a.Teams, Skills: a.Skills})
 		}
 	}
 	names := map[string]bool{}
@@ -404,13 +404,16 @@ func KnownTo(ctx context.Context, s Stores, docs ...Document) (routing.Known, er
 		for _, t := range ag.Teams {
 			names["team:"+t] = true
 		}
+		for _, s := range ag.Skills {
+			names["skill:"+s] = true
+		}
 	}
 	has := func(kind string) func(string) bool { return func(n string) bool { return names[kind+":"+n] } }
 	for _, c := range codes {
 		names["disposition:"+c.Code] = true
 	}
 	return routing.Known{
-		Lot: has("lot"), Queue: has("queue"), Agent: has("agent"), Team: has("team"), Prompt: s.Prompt, Channel: s.Channel,
+		Lot: has("lot"), Queue: has("queue"), Agent: has("agent"), Team: has("team"), Skill: has("skill"), Prompt: s.Prompt, Channel: s.Channel,
 		Disposition: has("disposition"), Flow: callable(ctx, s, docs),
 		Names: func(kind string) (of []string) {
 			for n := range names {

@@ -219,19 +219,16 @@ func (c *stage) rung(n int, s parking.Step) {
 
 // ringFor recalls the parker or offers the call to others.
 func (c *stage) ringFor(n int, via string, ring time.Duration, whoever bool, s parking.Step, to string) {
-	agents, _ := c.who(strings.Split(to, ",")...)
-	if len(agents) == 0 {
+	c.stopRinging("recall", "offer") // one step's phones at a time; a queue's go on
+	t := &turns{round: round{via: via, step: n}, strategy: s.Strategy, ring: ring, whoever: whoever}
+	t.over = func(why call.Cause) { c.stepResult(n, string(why), "") }
+	if !c.ringAll(t, strings.Split(to, ",")) {
 		result := "nobody"
 		if to == "parker" {
 			result = "no_parker"
 		}
 		c.stepResult(n, result, to)
-		return
 	}
-	c.stopRinging("recall", "offer") // one step's phones at a time; a queue's go on
-	r := &round{via: via, step: n}
-	r.over = func(why call.Cause) { c.stepResult(n, string(why), "") }
-	c.reserve(r, agents, nil, ring, s.Strategy == "longest_idle", whoever)
 }
 
 // enqueue puts the call in line while it stays in its slot, with its original clock.

@@ -86,20 +86,17 @@ func (c *stage) behaves(name string, m manner) {
 // dial carries out a dial node: the caller hears ringing meanwhile.
 func (c *stage) dial(cmd routing.Dial) {
 	c.wait.talked, c.wait.forces = "answered", true
-	agents, numbers := c.who(cmd.Targets...)
 	c.hear("ringback", "")
-	if len(agents) == 0 && len(numbers) == 0 {
-		c.tell("nobody", "", "there is nobody to ring")
-		c.resume("unavailable", nil)
-		return
-	}
-	r := &round{via: "dial"}
-	r.over = func(why call.Cause) {
+	t := &turns{round: round{via: "dial"}, strategy: cmd.Strategy, ring: orElse(cmd.Ring, 20*time.Second)}
+	t.over = func(why call.Cause) {
 		if c.stay == nil && c.talk == nil {
 			c.resume(dialWord(why), nil)
 		}
 	}
-	c.reserve(r, agents, numbers, orElse(cmd.Ring, 20*time.Second), cmd.Strategy == "longest_idle", false)
+	if !c.ringAll(t, cmd.Targets) {
+		c.tell("nobody", "", "there is nobody to ring")
+		c.resume("unavailable", nil)
+	}
 }
 
 func orElse(d, otherwise time.Duration) time.Duration {

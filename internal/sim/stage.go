@@ -370,6 +370,10 @@ func (c *stage) who(targets ...string) (agents, numbers []string) {
 			add(name)
 		case named && kind == "team":
 			add(c.world.team(name)...)
+		case named && kind == "skill":
+			add(c.world.skill(name)...)
+		case t == "sticky":
+			c.tell("nobody", "sticky", "nobody is taken to have talked with this caller before")
 		case named && kind == "number":
 			numbers = append(numbers, t)
 		default:

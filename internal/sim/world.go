@@ -93,6 +93,21 @@ func (w World) team(name string) []string {
 	return out
 }
 
+// skill lists the agents who have a skill.
+func (w World) skill(name string) []string {
+	var out []string
+	for _, a := range w.Agents {
+		if slices.Contains(a.Skills, name) {
+			out = append(out, a.Name)
+		}
+	}
+	if len(out) == 0 && w.Open {
+		return []string{"skill:" + name}
+	}
+	slices.Sort(out)
+	return out
+}
+
 func (w World) says(prompt, text string) time.Duration {
 	switch {
 	case prompt != "" && w.Prompt != nil:
