@@ -64,7 +64,7 @@ func (a *App) startHTTP(ctx context.Context) error {
 		Report: func(ctx context.Context, w analytics.Window, o analytics.Options) (analytics.Report, error) {
 			return analytics.Summarize(ledger.Events(ctx, w), w, o)
 		},
-		Setup: a.SetUp, Export: a.Export, Changed: a.plan.Changed, Alone: a.DB.Alone,
+		Setup: a.SetUp, Export: a.Export, Changed: a.plan.Changed, Alone: a.DB.Alone, Settings: a.settings,
 		Known: func(ctx context.Context) (routing.Known, error) { return setup.KnownTo(ctx, a.stores()) },
 		Limits: httpapi.Limits{
 			PerS: a.cfg.HTTP.RatePerS, Burst: a.cfg.HTTP.RateBurst, OpenPerS: a.cfg.HTTP.OpenRatePerS, OpenBurst: a.cfg.HTTP.OpenRateBurst,
@@ -122,6 +122,19 @@ func (a *App) AdminLink() string {
 		return "https://" + a.addrs.https + a.adminLink
 	}
 	return "http://" + net.JoinHostPort(host, port) + a.adminLink
+}
+
+// settings is the configuration in force, as the API shows it.
+func (a *App) settings() []httpapi.Setting {
+	var out []httpapi.Setting
+	for _, s := range a.cfg.Settings(false) {
+		from := "default"
+		if s.Set {
+			from = "configuration"
+		}
+		out = append(out, httpapi.Setting{Key: s.Key, Value: s.Value, From: from})
+	}
+	return out
 }
 
 // feed runs the event stream's reader, again when the database was away.

@@ -1,6 +1,7 @@
 package callctl_test
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -29,6 +30,29 @@ func TestTransfer(t *testing.T) {
 			bea[0].hangUp()
 			r.pass(time.Second)
 			r.outcome(id, "answered")
+		})
+	})
+	t.Run("over REST, as the rep's phone would", func(t *testing.T) {
+		story(t, func(r *rig) {
+			p, rep, id := r.talkingToAnn()
+			r.phone.has("bea", answersAfter(time.Second))
+			for to, want := range map[string]error{"zed": callctl.ErrNowhere, "bea": nil} {
+				if err := r.hub.Transfer(r.t.Context(), id, to, call.Actor{Via: "rest"}); !errors.Is(err, want) {
+					t.Errorf("%s: %v", to, err)
+				}
+			}
+			r.pass(500 * time.Millisecond)
+			r.talking(p, rep)
+			r.pass(2 * time.Second)
+			bea := r.phone.calls("bea")[0]
+			r.talking(p, bea)
+			r.is("rep's leg", rep.over(), true)
+			bea.hangUp()
+			r.pass(time.Second)
+			r.outcome(id, "answered")
+			if err := r.hub.Transfer(r.t.Context(), id, "ann", call.Actor{}); !errors.Is(err, callctl.ErrNoCall) {
+				t.Error(err)
+			}
 		})
 	})
 	for does, status := range map[string]int{"busy": 486, "reject": 603, "never": 480} {

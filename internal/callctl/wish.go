@@ -64,6 +64,47 @@ func (h *Hub) Park(ctx context.Context, id call.ID, lot string, slot int, by cal
 	}
 }
 
+// Transfer sends the caller elsewhere, as the phone of who talks to them would by
+// REFER: to a lot or a slot, a colleague or a number. It returns once that has begun;
+// the two talk on until somebody answers. ErrNoCall, ErrNotTalking, ErrNowhere, and
+// ErrTransferring when enough is ringing for the call.
+func (h *Hub) Transfer(ctx context.Context, id call.ID, to string, by call.Actor) error {
+	c := h.call(id)
+	if c == nil {
+		return ErrNoCall
+	}
+	done := make(chan error, 1)
+	if !c.mb.post(func() { done <- c.transferByHand(to, by) }) {
+		return ErrNoCall
+	}
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// transferByHand is a person's wish, over REST, to send the caller elsewhere.
+func (c *Call) transferByHand(to string, by call.Actor) error {
+	if c.ended || c.talk == nil {
+		return ErrNotTalking
+	}
+	if by.User != "" && by.User == c.from.Agent {
+		c.facing(c.caller)
+	}
+	var refused error
+	begun := false
+	c.onReferred(LegReferred{Leg: c.talk.leg, To: to, By: c.talk.leg.Remote(), Result: func(status int, _ string) {
+		if begun { // what came of it is in the ledger
+			return
+		}
+		refused = map[int]error{404: ErrNowhere, 491: ErrTransferring, 603: ErrNotTalking}[status]
+	}})
+	begun = true
+	return refused
+}
+
 // Hangup ends a call. ErrNoCall if it is not live here.
 func (h *Hub) Hangup(id call.ID) error {
 	c := h.call(id)
@@ -78,6 +119,9 @@ var (
 	ErrNoCall      = errors.New("no such call is live on this node")
 	ErrNotTalking  = errors.New("nobody is talking to this caller")
 	ErrUnreachable = errors.New("no phone is registered")
+	// Of Transfer.
+	ErrNowhere      = errors.New("nobody and nothing has this number or name")
+	ErrTransferring = errors.New("as many as may ring for this call already")
 )
 
 // Snapshot is a live call as others see it.

@@ -71,6 +71,8 @@ func (b *Book) Call(ctx context.Context, id call.ID) (Row, error) {
 type Filter struct {
 	From, To time.Time // begun at or after From and before To
 	Agent    string    // placed by or first answered by
+	Number   string    // of either side
+	Flow     string
 	Outcome  string
 	Live     bool   // only those that have not ended
 	Limit    int    // at most so many; 100 if 0
@@ -99,9 +101,11 @@ func (b *Book) Calls(ctx context.Context, f Filter) (list []Row, next string, er
 		  and ($4 = '' or outcome = $4)
 		  and (not $5 or ended_at is null)
 		  and ($6::timestamptz is null or started_at < $6 or started_at = $6 and id > $7)
+		  and ($9 = '' or from_number = $9 or to_number = $9)
+		  and ($10 = '' or flow = $10)
 		order by started_at desc, id
 		limit $8`,
-		known(f.From), known(f.To), f.Agent, f.Outcome, f.Live, known(after.At), after.ID, f.Limit+1)
+		known(f.From), known(f.To), f.Agent, f.Outcome, f.Live, known(after.At), after.ID, f.Limit+1, f.Number, f.Flow)
 	if err != nil {
 		return nil, "", fmt.Errorf("calls: %w", err)
 	}

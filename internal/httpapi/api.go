@@ -38,6 +38,7 @@ type (
 		Park(ctx context.Context, id call.ID, lot string, slot int, by call.Actor) (parking.Park, error)
 		Retrieve(ctx context.Context, t parking.Target, agent string) (parking.Park, error)
 		Hangup(id call.ID) error
+		Transfer(ctx context.Context, id call.ID, to string, by call.Actor) error
 		Record(id call.ID, do string, by call.Actor) error
 	}
 	// Lots is the lots and what is parked in them.
@@ -171,6 +172,8 @@ type Deps struct {
 	Setup func(ctx context.Context, d setup.Document, o setup.Options) ([]setup.Change, error)
 	// Export is the configuration as a set-up file.
 	Export func(ctx context.Context, contacts bool) (setup.Exported, error)
+	// Settings is the configuration of the process, without secrets.
+	Settings func() []Setting
 	// Alone runs do while no other node runs one of the same name.
 	Alone func(ctx context.Context, name string, do func(context.Context)) error
 	// Changed is called after every other change of the configuration.
@@ -268,7 +271,7 @@ func build(d Deps) (*api, http.Handler) {
 	for _, resource := range []func(){
 		a.flows, a.aliases, a.trials, a.nodeTypes, a.lots, a.parkedCalls, a.queues, a.agents, a.numbers, a.trunks, a.trunkStatuses, a.contacts, a.calls, a.dispositions, a.voicemail,
 		a.prompts, a.recordings, a.deliveries, a.reports, a.discarded, a.keys, a.setup, a.events,
-		a.webhooks, a.webhookDeliveries,
+		a.webhooks, a.webhookDeliveries, a.effectiveConfig,
 		a.users, a.sessions, a.auditEvents,
 	} {
 		resource()

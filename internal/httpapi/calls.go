@@ -80,12 +80,18 @@ func (a *api) calls() {
 			From    time.Time `query:"from" doc:"Begun at or after"`
 			To      time.Time `query:"to" doc:"Begun before"`
 			Agent   string    `query:"agent" maxLength:"64" doc:"Placed by, or first answered by"`
+			Number  string    `query:"number" maxLength:"40" doc:"Of the caller, or the one that was dialled"`
+			Flow    string    `query:"flow" maxLength:"64"`
 			Outcome string    `query:"outcome" maxLength:"40"`
 			Live    bool      `query:"live" doc:"Only those that have not ended"`
 		},
 		) (*body[Page[Call]], error) {
+			number := in.Number
+			if number != "" {
+				number = a.dialled(number)
+			}
 			list, next, err := a.Calls.Calls(ctx, callpg.Filter{
-				From: in.From, To: in.To, Agent: in.Agent, Outcome: in.Outcome, Live: in.Live, Limit: in.Limit, Cursor: in.Cursor,
+				From: in.From, To: in.To, Agent: in.Agent, Number: number, Flow: in.Flow, Outcome: in.Outcome, Live: in.Live, Limit: in.Limit, Cursor: in.Cursor,
 			})
 			if err != nil {
 				return nil, err
@@ -110,6 +116,8 @@ func (a *api) calls() {
 			all, _ := each(list, func(e call.Event) (Event, error) { return eventOf(e), nil })
 			return last(all), nil
 		})
+	route(a, op{method: "POST", path: "/v1/calls/{id}/transfer", scope: "write", role: "rep", id: "transfer_call", status: http.StatusAccepted, summary: "Send a caller who is being talked to somewhere else; they talk on until somebody answers there, and the timeline tells who"},
+		a.transfer)
 	route(a, op{method: "POST", path: "/v1/calls/{id}/hang_up", scope: "write", role: "manager", id: "hang_up", status: http.StatusAccepted, summary: "End a call"},
 		func(ctx context.Context, in *Identified) (*nothing, error) {
 			if err := a.Live.Hangup(call.ID(in.ID)); err != nil {
@@ -117,6 +125,27 @@ func (a *api) calls() {
 			}
 			return nil, nil
 		})
+}
+
+// transferring is a call and where it is to go.
+type transferring struct {
+	Identified
+	Body struct {
+		To    string `json:"to" minLength:"1" maxLength:"64" pattern:"^[A-Za-z0-9+*#._-]+$" doc:"A colleague's name or extension, a lot, a slot, or a number"`
+		Agent string `json:"agent,omitempty" maxLength:"64" doc:"On whose behalf; left out: who talks to the caller"`
+	}
+}
+
+func (a *api) transfer(ctx context.Context, in *transferring) (*nothing, error) {
+	id := call.ID(in.ID)
+	agent, err := a.actingIn(ctx, id, in.Body.Agent)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.Live.Transfer(ctx, id, in.Body.To, actor(ctx, agent)); err != nil {
+		return nil, a.absent(ctx, id, err)
+	}
+	return nil, nil
 }
 
 func callOf(r callpg.Row) Call {

@@ -1,7 +1,6 @@
 package httpapi_test
 
 import (
-	"fmt"
 	"maps"
 	"os"
 	"reflect"
@@ -121,20 +120,6 @@ func TestConfigurationReadsAsItWasWritten(t *testing.T) {
 		h.must(200, "GET", "/v1/agents/ann/devices", nil)
 		h.must(200, "GET", "/v1/queues/sales/entries", nil)
 		h.problem(404, "queue_not_found", "GET", "/v1/queues/none/entries", nil)
-	})
-	t.Run("which layer set a value", func(t *testing.T) {
-		layer := map[string]any{}
-		for _, s := range h.must(200, "GET", "/v1/effective_config", nil).data() {
-			layer[fmt.Sprint(s["kind"], " ", s["name"], " ", s["key"])] = s["layer"]
-		}
-		for k, want := range map[string]string{
-			"lot sales claim_s": "set", "lot sales cool_down_s": "set", "lot bare claim_s": "default", "lot sales max_park_s": "default",
-			"queue sales ring_s": "set", "queue bare ring_s": "default",
-		} {
-			if layer[k] != want {
-				t.Errorf("%s: %v, want %s", k, layer[k], want)
-			}
-		}
 	})
 	t.Run("deleting", func(t *testing.T) {
 		for _, path := range []string{"/v1/numbers/+34910000001", "/v1/flows/reception", "/v1/trunks/carrier", "/v1/queues/bare", "/v1/lots/bare"} {

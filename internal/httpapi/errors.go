@@ -84,6 +84,10 @@ func (a *api) problem(_ context.Context, err error) *Problem {
 		return &Problem{Status: http.StatusNotFound, Code: "prompt_not_found", Detail: "there is no such prompt among those that were uploaded"}
 	case errors.Is(err, callctl.ErrUnreachable):
 		return conflict("agent_unreachable")
+	case errors.Is(err, callctl.ErrNowhere):
+		return wrong("body.to", "%s", callctl.ErrNowhere)
+	case errors.Is(err, callctl.ErrTransferring):
+		return conflict("too_many_transfers")
 	case errors.Is(err, callctl.ErrNotTalking):
 		return conflict("call_not_talking")
 	case errors.Is(err, callctl.ErrNoCall):

@@ -102,6 +102,18 @@ func (l *live) Record(id call.ID, _ string, _ call.Actor) error {
 	return nil
 }
 
+func (l *live) Transfer(_ context.Context, id call.ID, to string, _ call.Actor) error {
+	switch {
+	case !l.has(id):
+		return callctl.ErrNoCall
+	case to == "nobody":
+		return callctl.ErrNowhere
+	case to == "busy":
+		return callctl.ErrTransferring
+	}
+	return nil
+}
+
 func (l *live) Hangup(id call.ID) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -180,7 +192,10 @@ func newHubWith(t *testing.T, change func(*httpapi.Deps)) *hub {
 			h.changed++
 			return nil
 		},
-		Alone:      h.db.Alone,
+		Alone: h.db.Alone,
+		Settings: func() []httpapi.Setting {
+			return []httpapi.Setting{{Key: "region", Value: "ES", From: "configuration"}}
+		},
 		Webhooks:   webhookspg.New(h.db),
 		Carriers:   carriers{},
 		Prompts:    promptpg.New(h.db),
