@@ -135,6 +135,9 @@ func (v *faults) ladder(steps []Step, limit time.Duration) {
 			kind, room, named := strings.Cut(s.Channel, ":")
 			v.must(!named || kind == "chat" && room != "", at("channel"), `%q is none of "webhook", "email", "chat", "chat:<name>"`, s.Channel)
 			v.oneOf(at("channel"), kind, "", "webhook", "email", "chat")
+		case OfferCallback:
+			v.escalation(at, s)
+			v.must(s.To != "", at("to"), "names no prompt by which the caller is told")
 		case Goto:
 			v.must(last, at("do"), "goto ends the park, but steps follow")
 			v.must(s.Outcome != "", at("outcome"), "is missing")

@@ -51,5 +51,8 @@ const (
 	Enqueue  Do = "enqueue"
 	Announce Do = "announce"
 	Alert    Do = "alert"
-	Goto     Do = "goto"
+	// OfferCallback tells the caller that a key gets them called back; pressing it
+	// ends the park.
+	OfferCallback Do = "offer_callback"
+	Goto          Do = "goto"
 )

@@ -78,6 +78,18 @@ type (
 		Priority int
 		MaxWait  time.Duration
 		ExitKeys map[string]string // digit → outcome
+		Callback *CallbackOffer    // nil: none is offered
+	}
+	// Callback promises the caller a call. Waits for "scheduled", with
+	// Vars["due_at"], or "declined", with Vars["why"].
+	Callback struct {
+		Node      string
+		Queue     string // "": where the caller waited, or the record's owner
+		DialFirst string // "rep", "caller"
+		KeepPlace bool
+		Tries     int
+		Retry     time.Duration
+		Lasts     time.Duration
 	}
 	// Park puts the call in a slot. Waits for "retrieved" (after the conversation),
 	// "full", "failed", or the outcome that a goto step names.
@@ -135,6 +147,14 @@ type (
 	}
 )
 
+// CallbackOffer tells a waiting caller, after a while, that they can press a key
+// to be called back.
+type CallbackOffer struct {
+	After             time.Duration
+	Key               string
+	Prompt, Say, Lang string
+}
+
 // Step is a rung of a park's ladder as a flow writes it; callctl turns it into parking.Step.
 type Step struct {
 	After, Repeat, Ring     time.Duration
@@ -152,6 +172,7 @@ func (HTTP) command()        {}
 func (Dial) command()        {}
 func (Queue) command()       {}
 func (Park) command()        {}
+func (Callback) command()    {}
 func (Voicemail) command()   {}
 func (Record) command()      {}
 func (Notify) command()      {}

@@ -42,7 +42,7 @@ func resume(t testing.TB, f *routing.Flow, run routing.Run, outcome string, vars
 
 func TestLimits(t *testing.T) {
 	const circle = `{"schema": "callflow/v1", "name": "x", "entry": "a", "handlers": {"hangup": "bye"ERR}, "limits": {"max_node_visits": 20},
-		"nodes": {"a": {"type": "set", "cfg": {"vars": {}}, "on": {"next": "b"}}, "b": {"type": "callback", "on": {"default": "a"}},
+		"nodes": {"a": {"type": "set", "cfg": {"vars": {}}, "on": {"next": "b"}}, "b": {"type": "tag", "on": {"next": "a"}},
 		"d": {"type": "play", "cfg": {"say": "sorry"}, "on": {"next": "d"}}, "bye": {"type": "hangup"}}}`
 	t.Run("a circle without a wait ends the call", func(t *testing.T) {
 		run, cmds := start(t, parse(t, strings.Replace(circle, "ERR", "", 1)))

@@ -252,7 +252,7 @@ func isAnnouncement(n *node, at place) bool {
 	for i, s := range steps {
 		if at == n.place().in("cfg").in("ladder").item(i).in("to") {
 			step, _ := s.(map[string]any)
-			return step["do"] == "announce"
+			return step["do"] == "announce" || step["do"] == "offer_callback"
 		}
 	}
 	return false

@@ -6,8 +6,8 @@ import (
 )
 
 // Overflow is the flow of a call that was parked by a person and has expired:
-// "voicemail" with a box, "queue" with a queue (and a voicemail after it), or
-// "hangup".
+// "voicemail" with a box, "queue" with a queue (and a voicemail after it),
+// "callback" with the box of who cannot be called back, or "hangup".
 func Overflow(do, arg string) (*Flow, error) {
 	type m = map[string]any
 	bye := m{"type": "hangup"}
@@ -21,6 +21,11 @@ func Overflow(do, arg string) (*Flow, error) {
 		}
 	case "queue":
 		nodes["queue"] = m{"type": "queue", "cfg": m{"queue": arg}, "on": m{"answered": "bye", "default": "voicemail"}}
+	case "callback":
+		if arg != "" {
+			box = arg
+		}
+		nodes["callback"] = m{"type": "callback", "on": m{"scheduled": "bye", "default": "voicemail"}}
 	case "hangup":
 		entry = "bye"
 	default:

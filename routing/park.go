@@ -35,6 +35,10 @@ type rung struct {
 	Channel    string `json:"channel"`
 }
 
+// CallbackRequested is the outcome of a park or a queue whose caller has asked to
+// be called back.
+const CallbackRequested = "callback_requested"
+
 // defaultSlot lets the lot choose.
 const defaultSlot = "next"
 
@@ -58,8 +62,8 @@ func parkType() kind {
 func rungSchema() *Schema {
 	return object(fields{
 		"after_s":     seconds("from the start of parking", nil, 0, 9999),
-		"do":          {Type: "string", Enum: []string{"announce", "remind", "recall", "offer", "enqueue", "alert", "goto"}},
-		"to":          name(LadderTarget, "remind, recall, offer, alert: who; announce: the prompt"),
+		"do":          {Type: "string", Enum: []string{"announce", "remind", "recall", "offer", "enqueue", "alert", "offer_callback", "goto"}},
+		"to":          name(LadderTarget, "remind, recall, offer, alert: who; announce, offer_callback: the prompt"),
 		"repeat_s":    seconds("remind: again and again", nil, 5, 600),
 		"ring_s":      seconds("recall: 20, offer: 15", nil, 1, 300),
 		"strategy":    {Type: "string", Enum: []string{"ring_all", "longest_idle", "ordered"}},
@@ -75,11 +79,11 @@ func rungSchema() *Schema {
 
 // What a step needs, and rings unless it says how long.
 var (
-	needs       = map[string]string{"remind": "to", "recall": "to", "offer": "to", "alert": "to", "enqueue": "queue", "goto": "outcome"}
+	needs       = map[string]string{"remind": "to", "recall": "to", "offer": "to", "alert": "to", "enqueue": "queue", "goto": "outcome", "offer_callback": "to"}
 	defaultRing = map[string]time.Duration{"recall": 20 * time.Second, "offer": 15 * time.Second}
 	ladderOnly  = map[string][]string{ // keys that only some steps read
 		"repeat_s": {"remind"}, "ring_s": {"recall", "offer"}, "strategy": {"offer"}, "queue": {"enqueue"},
-		"priority": {"enqueue"}, "stay_parked": {"enqueue"}, "outcome": {"goto"}, "channel": {"alert"}, "to": {"remind", "recall", "offer", "alert", "announce"},
+		"priority": {"enqueue"}, "stay_parked": {"enqueue"}, "outcome": {"goto"}, "channel": {"alert"}, "to": {"remind", "recall", "offer", "alert", "announce", "offer_callback"},
 	}
 	ladderTo = map[string][]string{ // who a step can be for
 		"remind": {"parker", "owner", "agent"}, "recall": {"parker", "owner", "agent"},
@@ -118,6 +122,9 @@ func (p *park) outcomes() []string {
 	for _, r := range p.Ladder {
 		if r.Outcome != "" {
 			out = append(out, r.Outcome)
+		}
+		if r.Do == "offer_callback" {
+			out = append(out, CallbackRequested)
 		}
 	}
 	return out

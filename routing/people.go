@@ -4,10 +4,11 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 )
 
-// The nodes that bring people to the phone: dial, queue and callback.
+// The nodes that bring people to the phone: dial and queue.
 
 type dial struct {
 	Targets    []string `json:"targets"`
@@ -70,6 +71,11 @@ type queue struct {
 	Priority string            `json:"priority"`
 	MaxWaitS secs              `json:"max_wait_s"`
 	ExitKeys map[string]string `json:"exit_keys"`
+	Callback *struct {
+		spoken
+		AfterS secs   `json:"after_s"`
+		Key    string `json:"key"`
+	} `json:"callback"`
 
 	priority *expression
 }
@@ -81,7 +87,11 @@ func queueType() kind {
 			"queue":      name(QueueName, ""),
 			"priority":   name(Numeric, "higher first; a number or an expression, 50 if it comes to nothing"),
 			"max_wait_s": seconds("the longest wait", 300, 1, 9999),
-			"exit_keys":  mapOf(`^[0-9*#A-D]$`, text("outcome of pressing the key; callback stands for callback_requested")),
+			"callback": object(spokenFields(fields{
+				"after_s": seconds("so long after joining, once", 60, 0, 9999),
+				"key":     {Type: "string", Description: "the key that asks for it, from then on", Default: "1", MaxLength: 1},
+			})),
+			"exit_keys": mapOf(`^[0-9*#A-D]$`, text("outcome of pressing the key; callback stands for callback_requested")),
 		}, "queue"),
 		Outcomes: []string{"answered", "timeout", "full", "no_agents", "exit_key", "callback_requested"}, Waits: true,
 	}, as[queue]}
@@ -101,7 +111,11 @@ func (q *queue) prepare(*Flow) {
 func (q *queue) ask(w *walk, n *node) Command {
 	exits := make(map[string]string, len(q.ExitKeys))
 	maps.Copy(exits, q.ExitKeys)
-	return Queue{Node: n.id, Queue: q.Queue, Priority: q.urgency(w), MaxWait: q.MaxWaitS.duration(), ExitKeys: exits}
+	c := Queue{Node: n.id, Queue: q.Queue, Priority: q.urgency(w), MaxWait: q.MaxWaitS.duration(), ExitKeys: exits}
+	if o := q.Callback; o != nil {
+		c.Callback = &CallbackOffer{After: o.AfterS.duration(), Key: o.Key, Prompt: o.Prompt, Say: o.said(w), Lang: o.Lang}
+	}
+	return c
 }
 
 // urgency is the call's priority, and notes what it was made of.
@@ -140,27 +154,17 @@ func (q *queue) outcomes() []string {
 	return out
 }
 
+func (q *queue) lint(_ *node, at place, out *faults) {
+	o, here := q.Callback, at.in("callback")
+	switch {
+	case o == nil:
+	case o.Prompt == "" && o.Say == "":
+		out.err(here.in("prompt"), "there is nothing to tell the caller by: give a prompt or say")
+	case o.Key == "" || !strings.Contains("0123456789*#ABCD", o.Key):
+		out.err(here.in("key"), "%q is no key of a telephone", o.Key)
+	case q.ExitKeys[o.Key] != "":
+		out.err(here.in("key"), "%s is an exit key already", o.Key)
+	}
+}
+
 func (q *queue) untilHuman() (time.Duration, bool) { return 0, true }
-
-type callback struct{}
-
-func callbackType() kind {
-	return kind{NodeType{
-		Type: "callback", Doc: "Offers to call back. Not available yet: the call goes on at once by declined.",
-		Cfg: object(fields{
-			"dial_first": choice("whose phone rings first", "rep", "caller"),
-			"keep_place": flag("the place in line is kept", true),
-			"tries":      count("how often", 2, 1, 10),
-		}),
-		Outcomes: []string{"scheduled", "declined"},
-	}, as[callback]}
-}
-
-func (c *callback) pass(*walk) turn {
-	return turn{outcome: "declined", reason: "callbacks are not offered yet"}
-}
-
-func (c *callback) lint(n *node, _ place, out *faults) {
-	to, _ := n.target("declined")
-	out.warn(n.place().in("type"), "callbacks are not offered yet: calls go on to %q at once", to)
-}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/callyard/callyard/callback/callbackpg"
 	"github.com/callyard/callyard/crm"
 	"github.com/callyard/callyard/crm/crmpg"
 	"github.com/callyard/callyard/crm/webhook"
@@ -45,6 +46,7 @@ type App struct {
 	Outbox   *crmpg.Outbox
 	Mail     *voicemailpg.Store
 	Said     *dispositionpg.Store
+	Owed     *callbackpg.Store
 	Webhooks *webhookspg.Store
 	Hub      *callctl.Hub
 	SIP      *sipua.Server

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/callyard/callyard/callback/callbackpg"
 	"github.com/callyard/callyard/crm"
 	"github.com/callyard/callyard/crm/contacts"
 	"github.com/callyard/callyard/crm/crmpg"
@@ -42,6 +43,7 @@ func (a *App) openStores(ctx context.Context) error {
 		crmpg.Keep(tx, acts)
 		return crmpg.Put(ctx, tx, acts, others...)
 	})
+	a.Owed = callbackpg.New(a.DB)
 	a.Said = dispositionpg.New(a.DB, func(ctx context.Context, tx *pg.Tx, id call.ID, s disposition.Said) error {
 		return crmpg.Revise(ctx, tx, string(id), func(a *crm.Activity) { a.Dispose(callpg.Logged(s)) }, others...)
 	})
@@ -87,6 +89,9 @@ func (a *App) tidyUp(ctx context.Context) error {
 	}
 	if err := a.Agents.ResetNode(ctx, node, now); err != nil {
 		return fmt.Errorf("free the agents of this node: %w", err)
+	}
+	if err := a.Owed.Reset(ctx, node, now); err != nil {
+		return err
 	}
 	n, err := a.Book.CloseOrphans(ctx, node, now)
 	if err != nil {

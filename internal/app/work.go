@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/callyard/callyard/callback"
 	"github.com/callyard/callyard/crm"
 	"github.com/callyard/callyard/disposition"
 	"github.com/callyard/callyard/internal/call"
@@ -30,6 +31,7 @@ func (a *App) startJobs(ctx context.Context) error {
 	jobs.Handle(r, func(ctx context.Context, j queues.WrapUpOver) error { return match.EndWrapUp(ctx, j, time.Now()) }, soon)
 	jobs.Handle(r, func(ctx context.Context, j queues.ForgiveAgent) error { return match.Forgive(ctx, j, time.Now()) }, soon)
 
+	jobs.Handle(r, func(ctx context.Context, j callback.Due) error { return a.Hub.CallbackDue(ctx, j) }, soon)
 	jobs.Handle(r, func(ctx context.Context, j disposition.Due) error { return a.Hub.DispositionDue(ctx, j) }, soon)
 	jobs.Handle(r, func(ctx context.Context, j disposition.Settled) error { return a.Hub.DispositionSettled(ctx, j) }, soon)
 

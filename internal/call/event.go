@@ -69,6 +69,11 @@ const (
 	DispositionAsked EventType = "call.disposition_asked" // Data: {ask, timeout_ms}
 	Disposed         EventType = "call.disposed"          // Data: {code, label, category, note, before}; also after the end
 
+	CallbackScheduled EventType = "callback.scheduled" // Data of all four: {callback, call, …}, call being the one in which it was asked for
+	CallbackBegun     EventType = "callback.begun"     // the first of an attempt's own call
+	CallbackResult    EventType = "callback.result"    // of both calls: {result, state, tried, tries, due_at, as}
+	CallbackCancelled EventType = "callback.cancelled" // {why}
+
 	ParkReserved          EventType = "park.reserved"           // a slot is held for who called the lot
 	ParkReservationLapsed EventType = "park.reservation_lapsed" // Data: {why}: nobody was parked there
 

@@ -59,6 +59,12 @@ type Call struct {
 	open      int                 // legs that have not ended
 	overheard Leg                 // the phone that the caller hears before it is answered
 
+	back       *back  // this call is one that somebody is owed
+	place      place  // in line, the last
+	kept       place  // that was kept for the caller since an earlier call
+	parker     string // of the stay that the caller left to be called back
+	seeking    bool   // whether there is one is being asked
+	sought     []func()
 	record     *crm.Record
 	sticky     string // the agent who talked with the caller last, as far as that was asked
 	connected  time.Time
@@ -192,10 +198,18 @@ func (c *Call) start() {
 		Call: c.id, Type: call.Offered, At: c.began, Actor: call.Actor{User: c.agent, Via: via(c.trunk)},
 		Data: map[string]any{"from": c.from.Number, "to": c.to, "trunk": c.trunk},
 	}
+	if c.back != nil {
+		o.From, first = c.placer, c.back.begun(c)
+	}
 	c.scribe.turn("begin", &page{facts: []call.Event{first}, write: func(ctx context.Context, facts []call.Event) error {
 		return c.hub.cfg.Book.Begin(ctx, o, facts...)
 	}})
+	if c.back != nil {
+		c.callBackNow()
+		return
+	}
 	c.own(c.caller)
+	c.seek()
 	if c.booking != nil {
 		c.reserveSlot()
 		return

@@ -134,6 +134,8 @@ func (c *Call) carryOut(cmd routing.Command) {
 		up(func() { c.queue(cmd) })
 	case routing.Park:
 		up(func() { c.parkByFlow(cmd) })
+	case routing.Callback:
+		c.callBack(cmd)
 	case routing.Voicemail:
 		up(func() { c.takeMessage(cmd) })
 	case routing.Record:

@@ -144,6 +144,8 @@ func (c *Call) onDigit(ev LegDigit) {
 			c.wait.gather.digit(c, ev.Digit)
 		case c.wait.box != nil && ev.Digit == '#':
 			c.messageDone()
+		case c.stay != nil && c.stay.mayCall && ev.Digit == backKey:
+			c.wantsBack()
 		case c.line != nil && c.line.exit[string(ev.Digit)] != "":
 			c.leaveLine("exit_key", c.line.exit[string(ev.Digit)], map[string]any{"key": string(ev.Digit)})
 		}

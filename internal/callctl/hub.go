@@ -23,6 +23,7 @@ type Config struct {
 	Notify    func(context.Context, Notification) error // nil: notifications are only noted
 	// Dispositions and Flow, which reads a version of a flow, let a flow ask what came of a call; nil: nobody is asked.
 	Dispositions Dispositions
+	Callbacks    Callbacks // nil: nobody is called back
 	Flow         func(ctx context.Context, run routing.Run) (*routing.Flow, error)
 	// Sticky is the agent who talked with a number last, since a time; "" if nobody
 	// did. nil: nobody ever has.

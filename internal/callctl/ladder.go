@@ -153,6 +153,17 @@ func (c *Call) rung(n int, s parking.Step) {
 	case parking.Alert:
 		c.notify(routing.Notify{Channel: orText(s.Channel, "webhook"), Template: "park_alert", To: s.To, Vars: c.scope()})
 		c.stepResult(c.stay.park.ID, n, "alerted", nil)
+	case parking.OfferCallback:
+		st := c.stay
+		c.ear().Play(clips(s.To), func(whole bool) {
+			c.mb.post(func() {
+				if whole && c.stay == st && c.talk == nil && c.taking == nil && !c.ended {
+					c.ear().Music(st.lot.Music)
+				}
+			})
+		})
+		st.mayCall = true // from now on, also while it is being said
+		c.stepResult(st.park.ID, n, "offered", nil)
 	case parking.Goto: // handled in step
 	}
 }
@@ -265,15 +276,27 @@ func (c *Call) stepResult(id string, n int, result string, data map[string]any) 
 func (c *Call) expire(n int) {
 	s := c.stay
 	outcome := orText(s.park.Ladder[n].Outcome, "expired")
-	next, _, _ := strings.Cut(onExpired(s.lot), ":")
+	do := onExpired(s.lot)
+	next, _, _ := strings.Cut(do, ":")
 	if s.node != "" {
 		next = routing.NextType(c.flow, s.node, outcome)
 	}
+	c.leaveSlot(next, outcome, do, call.Actor{Via: "ladder"}, func() {
+		s.due = n
+		c.overdue()
+	})
+}
+
+// leaveSlot ends a stay that nobody has ended by taking the call: the flow goes on
+// by outcome, to a node of type next; a call that a person parked goes where do
+// says. Should the database not take it, again is called a little later.
+func (c *Call) leaveSlot(next, outcome, do string, by call.Actor, again func()) {
+	s := c.stay
 	now := time.Now()
 	park := s.park
 	s.leaving = true
 	c.try(func(ctx context.Context) error {
-		_, err := c.hub.cfg.Parking.End(ctx, park.ID, 0, parking.ExpiryReason(next), call.Actor{Via: "ladder"}, now)
+		_, err := c.hub.cfg.Parking.End(ctx, park.ID, 0, parking.ExpiryReason(next), by, now)
 		return err
 	}, func(err error) {
 		if c.ended || c.stay != s {
@@ -284,8 +307,7 @@ func (c *Call) expire(n int) {
 			s.leaving = false // until then anyone may take the call
 			c.after(time.Second, func() {
 				if c.stay == s && !s.leaving {
-					s.due = n
-					c.overdue()
+					again()
 				}
 			})
 			return
@@ -293,13 +315,13 @@ func (c *Call) expire(n int) {
 		c.left(now)
 		c.expired = true
 		c.stopAll(nil, call.Gone)
-		c.leaveLineQuietly("expired", call.Actor{Via: "ladder"})
+		c.leaveLineQuietly("expired", by)
 		c.ear().Silence()
 		if s.node != "" {
 			c.resume(outcome, nil)
 			return
 		}
-		c.overflow(s.lot)
+		c.overflowTo(do, s.lot)
 	})
 }
 
@@ -307,8 +329,10 @@ func onExpired(l parking.Lot) string { return orText(l.OnExpired, "voicemail:"+l
 
 // overflow is where a lot sends a call that a person parked and nobody took: the
 // flow that the call was in when it was answered has nothing to say about it.
-func (c *Call) overflow(lot parking.Lot) {
-	do, arg, _ := strings.Cut(onExpired(lot), ":")
+func (c *Call) overflow(lot parking.Lot) { c.overflowTo(onExpired(lot), lot) }
+
+func (c *Call) overflowTo(where string, lot parking.Lot) {
+	do, arg, _ := strings.Cut(where, ":")
 	flow, err := routing.Overflow(do, arg)
 	if err != nil {
 		c.log.Error("lot's on_expired is not understood", "lot", lot.Name, "err", err)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"maps"
 	"time"
 
 	"github.com/callyard/callyard/internal/call"
@@ -32,11 +33,18 @@ func (c *Call) queue(cmd routing.Queue) {
 		c.resume("no_agents", nil)
 		return
 	}
+	gen := c.wait.gen
+	if c.whenSought(func() {
+		if c.wait.gen == gen && !c.ended {
+			c.queue(cmd)
+		}
+	}) {
+		return
+	}
 	c.wait.talked = "answered"
 	c.ear().Music(q.Music)
-	gen := c.wait.gen
 	wait := cmp.Or(cmd.MaxWait, q.MaxWait, maxWait)
-	c.standInLine(cmd.Queue, cmd.Priority, "", time.Now(), func(err error) {
+	c.standInLine(cmd.Queue, cmd.Priority, "", c.joins(cmd.Queue), func(err error) {
 		var refused *queues.RefusedError
 		switch {
 		case c.ended || c.wait.gen != gen:
@@ -48,7 +56,14 @@ func (c *Call) queue(cmd routing.Queue) {
 			c.log.Error("not queued", "queue", cmd.Queue, "err", err)
 			c.resume("no_agents", nil)
 		case c.line != nil:
-			c.line.exit = cmd.ExitKeys
+			maps.Copy(c.line.exit, cmd.ExitKeys)
+			if o := cmd.Callback; o != nil {
+				c.after(o.After, func() {
+					if c.wait.gen == gen {
+						c.offerCallback(*o)
+					}
+				})
+			}
 			c.line.timer = c.after(wait, func() {
 				if c.wait.gen == gen && c.line != nil && c.talk == nil && !c.ended {
 					c.leaveLine("timeout", "timeout", nil)
@@ -64,7 +79,8 @@ func (c *Call) standInLine(name string, priority int, park string, since time.Ti
 		Call: c.id, Node: c.hub.cfg.Node, Queue: name, Park: park, From: c.from.Number, Name: c.from.Name,
 		Priority: priority, JoinedAt: since, Owner: c.owner(),
 	}
-	l := &line{queue: name, since: since, parked: park != "", wrapUp: c.hub.cfg.Plan().Queues[name].WrapUp}
+	c.place = place{queue: name, since: since, priority: priority}
+	l := &line{queue: name, since: since, exit: map[string]string{}, parked: park != "", wrapUp: c.hub.cfg.Plan().Queues[name].WrapUp}
 	c.line = l
 	c.try(func(ctx context.Context) error { return c.hub.cfg.Lines.Join(ctx, e, time.Now()) }, func(err error) {
 		if err != nil && c.line == l {
@@ -126,6 +142,9 @@ func (c *Call) offered(o queues.Offer) {
 	}
 	r := &round{via: "queue", offer: o.ID}
 	inv := Invitation{}
+	if c.back != nil && c.caller == nil {
+		inv = c.backShown()
+	}
 	if c.stay != nil {
 		inv.Display = c.display() + " (slot " + itoa(c.stay.park.Slot) + ")"
 	}

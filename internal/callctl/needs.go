@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/callyard/callyard/callback"
 	"github.com/callyard/callyard/crm"
 	"github.com/callyard/callyard/disposition"
 	"github.com/callyard/callyard/internal/call"
@@ -37,6 +38,15 @@ type Lines interface {
 	Miss(ctx context.Context, offer, agent, why string, now time.Time) error
 	Talk(ctx context.Context, agent string, c call.ID, now time.Time) error
 	Free(ctx context.Context, agent string, c call.ID, wrapUp time.Duration, now time.Time) error
+}
+
+// Callbacks is what live calls need of the store of callbacks.
+type Callbacks interface {
+	Schedule(ctx context.Context, c callback.Callback) (callback.Callback, error)
+	Begin(ctx context.Context, d callback.Due, hub call.NodeID, as call.ID, now time.Time) (callback.Callback, bool, error)
+	Standing(ctx context.Context, id string, as call.ID) (bool, error)
+	Settle(ctx context.Context, id string, as call.ID, o callback.Outcome, now time.Time) error
+	Supersede(ctx context.Context, n call.Number, by call.ID, now time.Time) (callback.Callback, bool, error)
 }
 
 // Dispositions is what live calls need of the store of dispositions.

@@ -25,7 +25,11 @@ func (c *Call) over(cause call.Cause) {
 	if c.hearing != nil {
 		c.hearing.close()
 	}
-	c.leaveLineQuietly(map[bool]string{true: "answered", false: "abandoned"}[talked], call.Actor{Via: "caller"})
+	left := map[bool]string{true: "answered", false: "abandoned"}[talked]
+	if c.back != nil && c.caller == nil {
+		left = "given_up" // nobody has waited
+	}
+	c.leaveLineQuietly(left, call.Actor{Via: "caller"})
 	ends := ""
 	if t := c.talk; t != nil {
 		ends = c.wait.talked
@@ -50,6 +54,7 @@ func (c *Call) over(cause call.Cause) {
 		wrapUp = c.hub.cfg.WrapUp
 	}
 	c.freed(c.from.Agent, wrapUp)
+	c.settleBack()
 	c.whenKept(func() {
 		if !c.written {
 			c.write()
@@ -125,6 +130,8 @@ func (c *Call) outcome() string {
 		return "messages" // a rep heard theirs
 	case !c.connected.IsZero():
 		return "answered"
+	case c.back != nil:
+		return "not_reached"
 	case c.voicemail != "":
 		return "voicemail"
 	case c.cause == call.Failed || c.cause == call.Shutdown:
@@ -148,7 +155,10 @@ func (c *Call) write() {
 	if c.firstWalk.Flow != "" {
 		cl.Run = c.firstWalk
 	}
-	if c.trunk != "" {
+	if c.back != nil {
+		cl.AnsweredBy = orText(cl.AnsweredBy, c.back.rep)
+	}
+	if c.trunk != "" || c.back != nil && !c.connected.IsZero() {
 		cl.Activity = c.activity(cl)
 	}
 	last := call.Event{
@@ -169,6 +179,9 @@ func (c *Call) activity(cl Closing) *crm.Activity {
 	}
 	if c.record != nil {
 		a.About = []crm.Ref{c.record.Ref}
+	}
+	if b := c.back; b != nil {
+		a.Direction, a.From, a.To, a.Agent = "outbound", b.owed.To, b.owed.Number, cl.AnsweredBy
 	}
 	return a
 }

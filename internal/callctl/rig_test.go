@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/callyard/callyard/callback"
 	"github.com/callyard/callyard/crm"
 	"github.com/callyard/callyard/disposition"
 	"github.com/callyard/callyard/internal/call"
@@ -35,6 +36,7 @@ type rig struct {
 	book  *book
 	mail  *mailroom
 	said  *saids
+	owed  *promises
 	phone *exchange
 	audio sync.Mutex
 	disk  time.Duration // how long a recording takes to be closed; set before the first call
@@ -110,7 +112,7 @@ func newRig(t *testing.T) *rig {
 	mem := queues.NewMemory()
 	r.mail = &mailroom{}
 	r.book = &book{r: r, endings: map[call.ID]int{}}
-	r.said = newSaids(r)
+	r.said, r.owed = newSaids(r), &promises{r: r, all: map[string]*callback.Callback{}}
 	mem.Enqueue = r.later
 	mem.Note = r.book.took
 	r.lines = &lines{mem, r.db}
@@ -118,7 +120,7 @@ func newRig(t *testing.T) *rig {
 	r.phone = &exchange{r: r, devices: map[string][]device{}, texts: map[string][]string{}}
 	r.hub = callctl.New(callctl.Config{
 		Node: "n1", Plan: r.plan, Book: r.book, Parking: r.parks, Lines: r.lines, Directory: r, Dialer: r.phone,
-		Dispositions: r.said, Notify: r.notify,
+		Dispositions: r.said, Callbacks: r.owed, Notify: r.notify,
 		Flow: func(context.Context, routing.Run) (*routing.Flow, error) {
 			r.mu.Lock()
 			defer r.mu.Unlock()
@@ -184,9 +186,12 @@ func (r *rig) serve(q queues.Queue, agents ...string) {
 }
 
 // flow makes calls to the rig's number run these nodes, from "in" on.
-func (r *rig) flow(nodes string) {
+func (r *rig) flow(nodes string) { r.flowWith("", nodes) }
+
+// flowWith is flow with more in the document: "calendars": {…},.
+func (r *rig) flowWith(more, nodes string) {
 	r.t.Helper()
-	f, err := routing.Parse([]byte(`{"schema": "callflow/v1", "name": "main", "entry": "in", "nodes": {` + nodes + `, "bye": {"type": "hangup"}}}`))
+	f, err := routing.Parse([]byte(`{"schema": "callflow/v1", "name": "main", "entry": "in", ` + more + `"nodes": {` + nodes + `, "bye": {"type": "hangup"}}}`))
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -358,6 +363,10 @@ func (r *rig) runQueues(now time.Time) {
 			err = r.queue.EndWrapUp(ctx, a, now)
 		case queues.ForgiveAgent:
 			err = r.queue.Forgive(ctx, a, now)
+		case callback.Due:
+			for range 2 {
+				err = errors.Join(err, r.hub.CallbackDue(ctx, a))
+			}
 		case disposition.Due:
 			for range 2 {
 				err = errors.Join(err, r.hub.DispositionDue(ctx, a))

@@ -242,6 +242,9 @@ func (c *Call) won(r *round, l Leg) {
 	case c.talk != nil && c.talk.bounce == nil && r.handOver == nil:
 		c.drop(r, l, "")
 		return
+	case c.back != nil && c.caller == nil:
+		c.backAnswered(r, l, by)
+		return
 	}
 	if c.whenPut(func() {
 		if c.roundOf(l) == r {

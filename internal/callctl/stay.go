@@ -20,6 +20,7 @@ type stay struct {
 	put  bool   // the slot is ours; before, the request is under way
 	due  int    // a terminal step that came while somebody was taking the call; -1 none
 
+	mayCall bool     // the caller has been told that a key gets them called back
 	leaving bool     // the terminal step has begun: nobody can take the call any more
 	later   []func() // what waits for the slot to be ours, or not
 }
@@ -82,6 +83,9 @@ func rungs(steps []routing.Step) []parking.Step {
 
 // owner is the agent who owns the caller's CRM record.
 func (c *Call) owner() string {
+	if c.back != nil {
+		return c.back.owed.Owner
+	}
 	if c.record == nil {
 		return ""
 	}

@@ -43,6 +43,8 @@ func (c *Call) connect(r *round, l Leg, by call.Actor, park *parking.Park) {
 	wrapUp := c.hub.cfg.WrapUp
 	if c.line != nil {
 		wrapUp = c.line.wrapUp
+	} else if c.back != nil && c.back.wrapUp != 0 {
+		wrapUp = c.back.wrapUp
 	}
 	t := &talk{leg: l, agent: agent, via: by.Via, since: now, offer: r.offer, wrapUp: wrapUp}
 	if agent != "" {

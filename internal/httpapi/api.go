@@ -16,6 +16,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/callyard/callyard/analytics"
+	"github.com/callyard/callyard/callback"
 	"github.com/callyard/callyard/crm"
 	"github.com/callyard/callyard/disposition"
 	"github.com/callyard/callyard/internal/call"
@@ -105,6 +106,12 @@ type (
 		SaveCodes(ctx context.Context, l disposition.List) error
 		Say(ctx context.Context, id call.ID, s disposition.Said) (disposition.Said, error)
 	}
+	// Callbacks is who is owed a call.
+	Callbacks interface {
+		Callback(ctx context.Context, id string) (callback.Callback, error)
+		Callbacks(ctx context.Context, f callback.Filter) ([]callback.Callback, error)
+		Cancel(ctx context.Context, id, why string, by call.Actor, now time.Time) (callback.Callback, error)
+	}
 	// Jobs is the work that was given up.
 	Jobs interface {
 		Discarded(ctx context.Context, limit int) ([]jobs.Failed, error)
@@ -154,6 +161,7 @@ type Deps struct {
 	Calls    Calls
 
 	Dispositions Dispositions
+	Callbacks    Callbacks
 	Jobs         Jobs
 	Keys         Keys
 	People       People
@@ -269,7 +277,7 @@ func build(d Deps) (*api, http.Handler) {
 	a.huma = humagin.New(r, cfg)
 	a.huma.UseMiddleware(a.authenticate, a.once, a.conditional)
 	for _, resource := range []func(){
-		a.flows, a.aliases, a.trials, a.nodeTypes, a.lots, a.parkedCalls, a.queues, a.agents, a.numbers, a.trunks, a.trunkStatuses, a.contacts, a.calls, a.dispositions, a.voicemail,
+		a.flows, a.aliases, a.trials, a.nodeTypes, a.lots, a.parkedCalls, a.queues, a.agents, a.numbers, a.trunks, a.trunkStatuses, a.contacts, a.calls, a.dispositions, a.callbacks, a.voicemail,
 		a.prompts, a.recordings, a.deliveries, a.reports, a.discarded, a.keys, a.setup, a.events,
 		a.webhooks, a.webhookDeliveries, a.effectiveConfig,
 		a.users, a.sessions, a.auditEvents,

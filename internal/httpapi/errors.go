@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/callyard/callyard/callback"
 	"github.com/callyard/callyard/crm"
 	"github.com/callyard/callyard/disposition"
 	"github.com/callyard/callyard/internal/callctl"
@@ -49,6 +50,12 @@ func (a *api) problem(_ context.Context, err error) *Problem {
 	}
 	if e, ok := errors.AsType[*crm.UnknownDeliveryError](err); ok {
 		return &Problem{Status: http.StatusNotFound, Code: "crm_delivery_not_found", Detail: e.Error()}
+	}
+	if e, ok := errors.AsType[*callback.UnknownError](err); ok {
+		return notFound("callback", e.ID)
+	}
+	if errors.Is(err, callback.ErrOver) {
+		return &Problem{Status: http.StatusConflict, Code: "callback_over", Detail: callback.ErrOver.Error()}
 	}
 	if e, ok := errors.AsType[*disposition.UnknownCodeError](err); ok {
 		p := wrong("body.code", "%s", e)

@@ -16,6 +16,7 @@ import (
 
 	"github.com/callyard/callyard/analytics"
 	"github.com/callyard/callyard/analytics/analyticspg"
+	"github.com/callyard/callyard/callback/callbackpg"
 	"github.com/callyard/callyard/crm/crmpg"
 	"github.com/callyard/callyard/disposition/dispositionpg"
 	"github.com/callyard/callyard/internal/apitest"
@@ -176,7 +177,7 @@ func newHubWith(t *testing.T, change func(*httpapi.Deps)) *hub {
 	ledger := analyticspg.New(h.db)
 	deps := httpapi.Deps{
 		Live: h.live, Lots: h.lots, Agents: h.agents, Routes: h.routes, Flows: h.routes, Contacts: contacts, Outbox: outbox,
-		Calls: h.book, Dispositions: said, Jobs: jobs.New(h.db, node, log), Keys: h.keys, People: h.people, Audit: auditpg.New(h.db), Feed: h.feed,
+		Calls: h.book, Dispositions: said, Callbacks: callbackpg.New(h.db), Jobs: jobs.New(h.db, node, log), Keys: h.keys, People: h.people, Audit: auditpg.New(h.db), Feed: h.feed,
 		Report: func(ctx context.Context, w analytics.Window, o analytics.Options) (analytics.Report, error) {
 			return analytics.Summarize(ledger.Events(ctx, w), w, o)
 		},

@@ -3,6 +3,7 @@ package sim
 import (
 	"cmp"
 	"errors"
+	"maps"
 	"time"
 
 	"github.com/callyard/callyard/internal/call"
@@ -86,6 +87,9 @@ func (c *stage) queue(cmd routing.Queue) {
 		c.resume("no_agents", nil)
 	default:
 		c.tell("queued", "", "waits in queue %s with priority %d", cmd.Queue, cmd.Priority)
+		if o := cmd.Callback; o != nil {
+			c.clock.after(o.After, c.still(func() { c.offerCallback(*o, q.Music) }))
+		}
 		c.wait.timer = c.clock.after(wait, c.still(func() {
 			if c.line != nil && c.talk == nil {
 				c.tell("timeout", "", "nobody has answered for %s", wait)
@@ -190,4 +194,20 @@ func (c *stage) endStay(epoch int, reason parking.Reason, by call.Actor) {
 	s.timer.stop()
 	_, err := c.parks.End(c.ctx, s.park.ID, epoch, reason, by, c.clock.now)
 	c.fail(err)
+}
+
+// offerCallback tells a caller who waits in line that a key gets them called back.
+func (c *stage) offerCallback(o routing.CallbackOffer, music string) {
+	if c.line == nil || c.talk != nil {
+		return
+	}
+	exits := map[string]string{o.Key: routing.CallbackRequested}
+	maps.Copy(exits, c.wait.exits)
+	c.wait.exits = exits
+	c.says(o.Prompt, o.Say, "")
+	c.clock.after(c.world.says(o.Prompt, o.Say), c.still(func() {
+		if c.line != nil && c.talk == nil {
+			c.hear("music", music)
+		}
+	}))
 }

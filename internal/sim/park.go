@@ -18,9 +18,12 @@ import (
 
 // stay is this call's time in a slot.
 type stay struct {
-	park  parking.Park
-	lot   parking.Lot
-	node  string
+	park parking.Park
+	lot  parking.Lot
+	node string
+
+	mayCall bool // the caller has been told that 1 gets them called back
+
 	timer *timer // to the step that is due next
 }
 
@@ -208,6 +211,10 @@ func (c *stage) rung(n int, s parking.Step) {
 			}
 		})
 		c.stepResult(n, "announced", "")
+	case parking.OfferCallback:
+		c.stay.mayCall = true
+		c.says(s.To, "", "")
+		c.stepResult(n, "offered", "by pressing 1")
 	case parking.Alert:
 		c.stepResult(n, "alerted", s.To)
 	case parking.Goto:
@@ -270,9 +277,13 @@ func (c *stage) stepResult(n int, result, about string) {
 
 // expire is the terminal step: the call leaves its slot and goes where the flow says.
 func (c *stage) expire(n int) {
-	s := c.stay
-	outcome := cmp.Or(s.park.Ladder[n].Outcome, "expired")
-	c.endStay(0, parking.ExpiryReason(routing.NextType(c.flow, s.node, outcome)), call.Actor{Via: "ladder"})
+	outcome := cmp.Or(c.stay.park.Ladder[n].Outcome, "expired")
+	c.leaveSlot(routing.NextType(c.flow, c.stay.node, outcome), outcome, "ladder")
+}
+
+// leaveSlot ends the stay; the flow goes on by outcome, to a node of type next.
+func (c *stage) leaveSlot(next, outcome, via string) {
+	c.endStay(0, parking.ExpiryReason(next), call.Actor{Via: via})
 	c.leaveLine("expired")
 	c.stopRinging()
 	c.hear("silence", "")
