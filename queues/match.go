@@ -16,7 +16,8 @@ const Starvation = 2 * time.Minute
 // offers have no ID yet.
 //
 //   - An agent is free who is available, idle and has a registered phone.
-//   - The record's owner is asked first, whatever their tier.
+//   - The record's owner is asked first, whatever their tier and skills.
+//   - Nobody else is asked who is not yet in the entry's reach.
 //   - Then the lowest tier with somebody free, in the order of the strategy.
 //   - Agents who were offered the call and did not take it are asked again only
 //     when nobody else is free, the one asked longest ago first.
@@ -44,12 +45,17 @@ func Match(q Queue, waiting []Entry, agents []Agent, now time.Time) []Offer {
 			offers = append(offers, o)
 			continue
 		}
+		in := e.reach(now)
 		if strategy.All {
-			o.Agents = free.takeTier(e)
-			return append(offers, o) // the others in line wait for what this one leaves
+			if o.Agents = free.takeTier(e, in); len(o.Agents) > 0 {
+				return append(offers, o) // the others in line wait for what this one leaves
+			}
+			continue
 		}
-		o.Agents = []string{free.takeOne(e)}
-		offers = append(offers, o)
+		if best, ok := free.takeOne(e, in); ok {
+			o.Agents = []string{best}
+			offers = append(offers, o)
+		}
 	}
 	return offers
 }
@@ -128,30 +134,31 @@ func (p *pool) takeOwner(e Entry) (string, bool) {
 	return p.take(i), true
 }
 
-// takeOne takes the best agent for the entry; there is somebody left.
-func (p *pool) takeOne(e Entry) string {
+// takeOne takes the best agent for the entry of those in its reach, if there is one.
+func (p *pool) takeOne(e Entry, in *Reach) (string, bool) {
 	for i := p.first; i < len(p.ranked); i++ {
-		if !p.taken[i] && !slices.Contains(e.Tried, p.ranked[i].Agent.Name) {
-			return p.take(i)
+		if !p.taken[i] && in.admits(p.ranked[i]) && !slices.Contains(e.Tried, p.ranked[i].Agent.Name) {
+			return p.take(i), true
 		}
 	}
 	for _, name := range e.Tried { // longest ago first
-		if i, ok := p.place[name]; ok && !p.taken[i] {
-			return p.take(i)
+		if i, ok := p.place[name]; ok && !p.taken[i] && in.admits(p.ranked[i]) {
+			return p.take(i), true
 		}
 	}
-	return p.take(p.first) // never reached: who is left was tried or was not
+	return "", false
 }
 
 // takeTier takes all free agents of the best tier for the entry: those not
-// tried yet, or if there are none in any tier, the tried ones too.
-func (p *pool) takeTier(e Entry) []string {
+// tried yet, or if there are none in any tier, the tried ones too. Nobody who is
+// not in its reach.
+func (p *pool) takeTier(e Entry, in *Reach) []string {
 	for _, again := range []bool{false, true} {
 		var names []string
 		tier := 0
 		for i := p.first; i < len(p.ranked); i++ {
 			c := p.ranked[i]
-			if p.taken[i] || !again && slices.Contains(e.Tried, c.Agent.Name) {
+			if p.taken[i] || !in.admits(c) || !again && slices.Contains(e.Tried, c.Agent.Name) {
 				continue
 			}
 			if len(names) > 0 && c.Tier != tier {

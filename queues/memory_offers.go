@@ -31,6 +31,9 @@ func (m *Memory) Join(_ context.Context, e Entry, now time.Time) error {
 		m.entries = append(m.entries, &e)
 		m.note(e.Fact(call.QueueJoined, call.Actor{}, now, map[string]any{"priority": e.Priority}))
 		m.wake(time.Time{}, e.Queue)
+		for _, at := range e.Widens(now) {
+			m.wake(at, e.Queue)
+		}
 		return nil
 	})
 }
@@ -94,7 +97,7 @@ func (m *Memory) waiting(queue string) []Entry {
 	for _, e := range m.entries {
 		if queue == "" || e.Queue == queue {
 			c := *e
-			c.Tried = slices.Clone(c.Tried)
+			c.Tried, c.Reach = slices.Clone(c.Tried), slices.Clone(c.Reach)
 			line = append(line, c)
 		}
 	}

@@ -94,6 +94,7 @@ type Entry struct {
 	Tried    []string  // agents who were offered it and did not take it
 	NextAt   time.Time // not offered again before
 	Owner    string    // the CRM record's owner: asked first if free
+	Reach    []Reach   // who may be offered it, by how long it has waited; none: everybody
 }
 
 // Offer rings one or more agents for a call; the first to answer has it. An

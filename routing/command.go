@@ -79,6 +79,7 @@ type (
 		MaxWait  time.Duration
 		ExitKeys map[string]string // digit → outcome
 		Callback *CallbackOffer    // nil: none is offered
+		Reach    []Reach           // who may be offered the call; none: everybody who serves the queue
 	}
 	// Callback promises the caller a call. Waits for "scheduled", with
 	// Vars["due_at"], or "declined", with Vars["why"].
@@ -153,6 +154,13 @@ type CallbackOffer struct {
 	After             time.Duration
 	Key               string
 	Prompt, Say, Lang string
+}
+
+// Reach says who may be offered a waiting call from a time of its waiting on.
+type Reach struct {
+	After  time.Duration
+	Tier   int // up to this tier; below zero: all
+	Skills []string
 }
 
 // Step is a rung of a park's ladder as a flow writes it; callctl turns it into parking.Step.

@@ -71,6 +71,12 @@ type queue struct {
 	Priority string            `json:"priority"`
 	MaxWaitS secs              `json:"max_wait_s"`
 	ExitKeys map[string]string `json:"exit_keys"`
+	Skills   []string          `json:"skills"`
+	Widen    []struct {
+		AfterS secs      `json:"after_s"`
+		Tier   *int      `json:"tier"`
+		Skills *[]string `json:"skills"`
+	} `json:"widen"`
 	Callback *struct {
 		spoken
 		AfterS secs   `json:"after_s"`
@@ -91,6 +97,12 @@ func queueType() kind {
 				"after_s": seconds("so long after joining, once", 60, 0, 9999),
 				"key":     {Type: "string", Description: "the key that asks for it, from then on", Default: "1", MaxLength: 1},
 			})),
+			"skills": listOf(text("that an agent must have to be offered the call, until it is widened")),
+			"widen": listOf(object(fields{
+				"after_s": seconds("of waiting", nil, 1, 9999),
+				"tier":    count("agents of this tier may be offered the call too; until the first of these, only those of the tiers before", nil, 1, 99),
+				"skills":  listOf(text("what is still asked for; an empty list: nothing")),
+			}, "after_s")),
 			"exit_keys": mapOf(`^[0-9*#A-D]$`, text("outcome of pressing the key; callback stands for callback_requested")),
 		}, "queue"),
 		Outcomes: []string{"answered", "timeout", "full", "no_agents", "exit_key", "callback_requested"}, Waits: true,
@@ -112,6 +124,7 @@ func (q *queue) ask(w *walk, n *node) Command {
 	exits := make(map[string]string, len(q.ExitKeys))
 	maps.Copy(exits, q.ExitKeys)
 	c := Queue{Node: n.id, Queue: q.Queue, Priority: q.urgency(w), MaxWait: q.MaxWaitS.duration(), ExitKeys: exits}
+	c.Reach = q.reach()
 	if o := q.Callback; o != nil {
 		c.Callback = &CallbackOffer{After: o.AfterS.duration(), Key: o.Key, Prompt: o.Prompt, Say: o.said(w), Lang: o.Lang}
 	}
@@ -154,7 +167,67 @@ func (q *queue) outcomes() []string {
 	return out
 }
 
+// reach is who may be offered the call, from the beginning on. What a line of
+// widen does not speak of stays as it was.
+func (q *queue) reach() []Reach {
+	if len(q.Skills) == 0 && len(q.Widen) == 0 {
+		return nil
+	}
+	now := Reach{Tier: -1, Skills: q.Skills}
+	for _, w := range q.Widen {
+		if w.Tier != nil && (now.Tier < 0 || *w.Tier-1 < now.Tier) {
+			now.Tier = *w.Tier - 1
+		}
+	}
+	all := []Reach{now}
+	for _, w := range q.Widen {
+		now.After = w.AfterS.duration()
+		if w.Tier != nil {
+			now.Tier = *w.Tier
+		}
+		if w.Skills != nil {
+			now.Skills = *w.Skills
+		}
+		all = append(all, now)
+	}
+	return all
+}
+
+// widens finds what would not let more and more agents in.
+func (q *queue) widens(at place, out *faults) {
+	after, tier, skills := secs(0), 0, q.Skills
+	for i, w := range q.Widen {
+		here := at.in("widen").item(i)
+		if w.AfterS <= after && i > 0 {
+			out.err(here.in("after_s"), "%v s does not come after %v s", w.AfterS, after)
+		}
+		after = w.AfterS
+		if w.Tier == nil && w.Skills == nil {
+			out.err(here, "lets nobody in: give a tier or skills")
+		}
+		if w.Tier != nil {
+			if *w.Tier <= tier {
+				out.err(here.in("tier"), "tier %d comes after tier %d: nobody is let in", *w.Tier, tier)
+			}
+			tier = *w.Tier
+		}
+		if w.Skills == nil {
+			continue
+		}
+		for _, s := range *w.Skills {
+			if !slices.Contains(skills, s) {
+				out.err(here.in("skills"), "%q was not asked for before: that lets fewer in", s)
+			}
+		}
+		if len(*w.Skills) >= len(skills) {
+			out.err(here.in("skills"), "asks for as much as before")
+		}
+		skills = *w.Skills
+	}
+}
+
 func (q *queue) lint(_ *node, at place, out *faults) {
+	q.widens(at, out)
 	o, here := q.Callback, at.in("callback")
 	switch {
 	case o == nil:

@@ -83,7 +83,7 @@ func (c *Call) callBackNow() {
 		if since.IsZero() {
 			since = time.Now()
 		}
-		c.standInLine(owed.Queue, owed.Priority, "", since, func(err error) {
+		c.standInLine(place{queue: owed.Queue, since: since, priority: owed.Priority}, "", func(err error) {
 			switch {
 			case c.ended:
 			case err != nil:

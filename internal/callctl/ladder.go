@@ -251,7 +251,7 @@ func (c *Call) enqueue(n int, s parking.Step) {
 		return
 	}
 	p := c.stay.park
-	c.standInLine(s.Queue, priority, p.ID, p.ParkedAt, func(err error) { // the call may have left the slot meanwhile
+	c.standInLine(place{queue: s.Queue, since: p.ParkedAt, priority: priority}, p.ID, func(err error) { // the call may have left the slot meanwhile
 		var refused *queues.RefusedError
 		switch {
 		case errors.As(err, &refused):

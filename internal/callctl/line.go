@@ -44,7 +44,7 @@ func (c *Call) queue(cmd routing.Queue) {
 	c.wait.talked = "answered"
 	c.ear().Music(q.Music)
 	wait := cmp.Or(cmd.MaxWait, q.MaxWait, maxWait)
-	c.standInLine(cmd.Queue, cmd.Priority, "", c.joins(cmd.Queue), func(err error) {
+	c.standInLine(place{queue: cmd.Queue, since: c.joins(cmd.Queue), priority: cmd.Priority, reach: reach(cmd.Reach)}, "", func(err error) {
 		var refused *queues.RefusedError
 		switch {
 		case c.ended || c.wait.gen != gen:
@@ -73,13 +73,23 @@ func (c *Call) queue(cmd routing.Queue) {
 	})
 }
 
+// reach is who may be offered a call, as queues have it.
+func reach(in []routing.Reach) []queues.Reach {
+	var out []queues.Reach
+	for _, r := range in {
+		out = append(out, queues.Reach(r))
+	}
+	return out
+}
+
 // standInLine joins a queue; then learns whether the place was given.
-func (c *Call) standInLine(name string, priority int, park string, since time.Time, then func(error)) {
+func (c *Call) standInLine(at place, park string, then func(error)) {
+	name, since := at.queue, at.since
 	e := queues.Entry{
 		Call: c.id, Node: c.hub.cfg.Node, Queue: name, Park: park, From: c.from.Number, Name: c.from.Name,
-		Priority: priority, JoinedAt: since, Owner: c.owner(),
+		Priority: at.priority, JoinedAt: since, Owner: c.owner(), Reach: at.reach,
 	}
-	c.place = place{queue: name, since: since, priority: priority}
+	c.place = at
 	l := &line{queue: name, since: since, exit: map[string]string{}, parked: park != "", wrapUp: c.hub.cfg.Plan().Queues[name].WrapUp}
 	c.line = l
 	c.try(func(ctx context.Context) error { return c.hub.cfg.Lines.Join(ctx, e, time.Now()) }, func(err error) {

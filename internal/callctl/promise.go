@@ -6,6 +6,7 @@ import (
 
 	"github.com/callyard/callyard/callback"
 	"github.com/callyard/callyard/internal/call"
+	"github.com/callyard/callyard/queues"
 	"github.com/callyard/callyard/routing"
 )
 
@@ -14,6 +15,7 @@ type place struct {
 	queue    string
 	since    time.Time
 	priority int
+	reach    []queues.Reach
 }
 
 // callBack carries out a callback node: the caller is promised a call.

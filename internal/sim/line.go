@@ -73,7 +73,7 @@ func (c *stage) queue(cmd routing.Queue) {
 	c.wait.talked, c.wait.exits, c.wait.forces = "answered", cmd.ExitKeys, true
 	wait := cmp.Or(cmd.MaxWait, q.MaxWait, queues.DefaultMaxWait)
 	var refused *queues.RefusedError
-	switch err := c.stand(q, cmd.Priority, "", c.clock.now, wait); {
+	switch err := c.stand(q, cmd.Priority, "", c.clock.now, wait, cmd.Reach...); {
 	case c.over():
 	case errors.As(err, &refused):
 		c.tell("refused", "", "queue %s is not joined: %s", cmd.Queue, refused.Why)
@@ -102,7 +102,7 @@ func (c *stage) queue(cmd routing.Queue) {
 }
 
 // stand joins a queue, for so long at most. That the call has been stopped is no error.
-func (c *stage) stand(q queues.Queue, priority int, park string, since time.Time, limit time.Duration) error {
+func (c *stage) stand(q queues.Queue, priority int, park string, since time.Time, limit time.Duration, reach ...routing.Reach) error {
 	told, unknown := c.cast.line(q.Name, limit)
 	if unknown != "" {
 		c.stop(unknown)
@@ -139,6 +139,9 @@ func (c *stage) stand(q queues.Queue, priority int, park string, since time.Time
 	}
 	e := queues.Entry{
 		Call: imaginedID, Queue: q.Name, Park: park, From: c.from, Name: c.name, Priority: priority, JoinedAt: since, Owner: c.owner(),
+	}
+	for _, r := range reach {
+		e.Reach = append(e.Reach, queues.Reach(r))
 	}
 	if err := c.lines.Join(c.ctx, e, c.clock.now); err != nil {
 		return err

@@ -13,16 +13,24 @@ import (
 	"github.com/callyard/callyard/queues"
 )
 
-const entryColumns = `e.call_id, e.node, e.queue, e.park, e.from_number, e.from_name, e.priority, e.joined_at, e.tried, e.next_at, e.owner`
+const entryColumns = `e.call_id, e.node, e.queue, e.park, e.from_number, e.from_name, e.priority, e.joined_at, e.tried, e.next_at, e.owner, e.reach`
 
 const inLine = ` order by e.priority desc, e.joined_at, e.call_id`
 
 func scanEntry(row pgx.CollectableRow) (queues.Entry, error) {
 	var e queues.Entry
 	var joined, next *time.Time
-	err := row.Scan(&e.Call, &e.Node, &e.Queue, &e.Park, &e.From, &e.Name, &e.Priority, &joined, &e.Tried, &next, &e.Owner)
+	err := row.Scan(&e.Call, &e.Node, &e.Queue, &e.Park, &e.From, &e.Name, &e.Priority, &joined, &e.Tried, &next, &e.Owner, &e.Reach)
 	e.JoinedAt, e.NextAt = zero(joined), zero(next)
 	return e, err
+}
+
+// reachOf is what is stored of who may be offered the call, null if everybody may.
+func reachOf(e queues.Entry) any {
+	if len(e.Reach) == 0 {
+		return nil
+	}
+	return e.Reach
 }
 
 // Join implements queues.Store.
@@ -47,13 +55,17 @@ func (s *Store) Join(ctx context.Context, e queues.Entry, now time.Time) error {
 			e.JoinedAt = now
 		}
 		if _, err := c.Exec(ctx, `
-			insert into entries (call_id, queue, node, park, from_number, from_name, priority, joined_at, tried, next_at, owner)
-			values ($1, $2, $3, $4, $5, $6, $7, $8, coalesce($9, '{}'::text[]), $10, $11)`,
-			e.Call, e.Queue, e.Node, e.Park, string(e.From), e.Name, e.Priority, e.JoinedAt, e.Tried, null(e.NextAt), e.Owner); err != nil {
+			insert into entries (call_id, queue, node, park, from_number, from_name, priority, joined_at, tried, next_at, owner, reach)
+			values ($1, $2, $3, $4, $5, $6, $7, $8, coalesce($9, '{}'::text[]), $10, $11, $12)`,
+			e.Call, e.Queue, e.Node, e.Park, string(e.From), e.Name, e.Priority, e.JoinedAt, e.Tried, null(e.NextAt), e.Owner, reachOf(e)); err != nil {
 			return err
 		}
 		c.note(e.Fact(call.QueueJoined, call.Actor{}, now, map[string]any{"priority": e.Priority}))
 		c.enqueue(job.Job{Args: queues.Distribute{Queue: e.Queue, Round: round}, Queue: job.Dispatch, Unique: true})
+		for _, at := range e.Widens(now) {
+			at = queues.RetryAt(at)
+			c.enqueue(job.Job{Args: queues.Distribute{Queue: e.Queue, Round: round, At: at}, At: at, Queue: job.Dispatch, Unique: true})
+		}
 		return nil
 	})
 	if err != nil {

@@ -62,6 +62,32 @@ func testDeciding(t *testing.T, open func(t *testing.T) Hub) {
 		r.ok(err)
 		equal(t, "free", passed, []string{"kim"})
 	})
+	t.Run("others are let in at their time, and a job wakes the queue then", func(t *testing.T) {
+		r := enter(t, open, "ann")
+		c := r.caller()
+		want := []queues.Reach{{Tier: -1, Skills: []string{"es"}}, {After: 20 * time.Second, Tier: -1}}
+		r.ok(r.Store.Join(t.Context(), queues.Entry{Call: c, Node: "n1", Queue: "sales", Reach: want}, r.now))
+		got := r.entry(c).Reach
+		equal(t, "reach", []any{len(got), got[0].Skills, got[1].After, got[1].Tier, len(got[1].Skills)}, []any{2, []string{"es"}, 20 * time.Second, -1, 0})
+		equal(t, "offers at first", len(r.decide("sales")), 0)
+		woken := false
+		args, _ := jobs[queues.Distribute](r)
+		for _, a := range args {
+			woken = woken || a.At.Equal(queues.RetryAt(r.now.Add(20*time.Second)))
+		}
+		equal(t, "woken then", woken, true)
+		r.pass(20 * time.Second)
+		equal(t, "offers then", len(r.decide("sales")), 1)
+	})
+	t.Run("a call that comes with its clock is widened by it", func(t *testing.T) {
+		r := enter(t, open, "ann")
+		c := r.caller()
+		r.ok(r.Store.Join(t.Context(), queues.Entry{
+			Call: c, Node: "n1", Queue: "sales", JoinedAt: r.now.Add(-time.Minute),
+			Reach: []queues.Reach{{Tier: -1, Skills: []string{"es"}}, {After: 20 * time.Second, Tier: -1}},
+		}, r.now))
+		equal(t, "offers", len(r.decide("sales")), 1)
+	})
 	t.Run("phones are counted at the time of the decision", func(t *testing.T) {
 		r := enter(t, open, "ann")
 		r.join("sales")
