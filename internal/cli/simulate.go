@@ -227,6 +227,9 @@ func imagineFile(ctx context.Context, file string, g routing.Imagined, events []
 	if err != nil {
 		return sim.Result{}, fmt.Errorf("%s: %w; callyard flow check tells all", file, err)
 	}
+	if calls := f.Calls(); len(calls) > 0 {
+		return sim.Result{}, fmt.Errorf("%s calls %s, which only a hub knows: save it as a draft there and simulate %s", file, strings.Join(calls, ", "), f.Name())
+	}
 	w := sim.Anywhere
 	w.Speech, w.Prompt = sim.Spoken, func(string) time.Duration { return sim.BuiltIn }
 	return sim.Call(ctx, w, f, g, events)

@@ -92,8 +92,21 @@ func ill(in SimulateIn) error {
 	return nil
 }
 
-// tried reads the flow that is to be tried, and refuses one with errors.
+// tried reads the flow that is to be tried, with the live versions of those that
+// it calls, and refuses one with errors.
 func (a *api) tried(ctx context.Context, name string, t Tried) (*routing.Flow, error) {
+	f, err := a.unlinked(ctx, name, t)
+	if err != nil {
+		return nil, err
+	}
+	known, err := a.Known(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return routing.Link(f, known.Flow)
+}
+
+func (a *api) unlinked(ctx context.Context, name string, t Tried) (*routing.Flow, error) {
 	if t.Doc == nil {
 		doc, err := a.doc(ctx, name, t.Version)
 		if err != nil {
@@ -112,8 +125,7 @@ func (a *api) tried(ctx context.Context, name string, t Tried) (*routing.Flow, e
 	if err != nil {
 		return nil, err
 	}
-	f, err := routing.Parse(doc)
-	return f, err
+	return routing.Parse(doc)
 }
 
 // world is what calls meet, as it is set up now.
@@ -167,7 +179,7 @@ func (a *api) dryRun(ctx context.Context, in *struct {
 		return nil, err
 	}
 	out.NextCursor = cursor
-	ran := map[int]*routing.Flow{}
+	ran := map[string]*routing.Flow{}
 	for _, r := range list {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -184,24 +196,47 @@ func (a *api) dryRun(ctx context.Context, in *struct {
 	return &body[DryRun]{out}, nil
 }
 
-// judged leads one past call through the flow. ran keeps the versions read.
-func (a *api) judged(ctx context.Context, name string, w sim.World, ran map[int]*routing.Flow, next *routing.Flow, r callpg.Ran) (sim.Verdict, error) {
-	n := r.Run.Version
-	was, read := ran[n]
-	if !read {
+// ran is a version of a flow with those versions of others that it called when
+// a call ran it; nil if it is not to be had any more.
+func (a *api) ran(ctx context.Context, name string, n int, subflows map[string]int) (*routing.Flow, error) {
+	var bad error
+	read := func(name string, n int) *routing.Flow {
 		v, err := a.Flows.Version(ctx, name, n)
-		_, gone := errors.AsType[*routingpg.NotFoundError](err)
-		switch {
-		case err != nil && !gone:
-			return sim.Verdict{}, err
-		case err == nil:
-			if was, err = routing.Parse(v.Doc); err != nil {
-				was = nil // of a release that knew more
-			} else {
-				was = was.WithVersion(n)
-			}
+		if _, gone := errors.AsType[*routingpg.NotFoundError](err); gone {
+			return nil
 		}
-		ran[n] = was
+		if err != nil {
+			bad = err
+			return nil
+		}
+		f, err := routing.Parse(v.Doc)
+		if err != nil {
+			return nil // of a release that knew more
+		}
+		return f.WithVersion(n)
+	}
+	f := read(name, n)
+	if f == nil {
+		return nil, bad
+	}
+	linked, err := routing.Link(f, func(name string) *routing.Flow { return read(name, subflows[name]) })
+	if err != nil {
+		return nil, bad // a version of one that it called is gone
+	}
+	return linked, bad
+}
+
+// judged leads one past call through the flow. ran keeps the versions read.
+func (a *api) judged(ctx context.Context, name string, w sim.World, ran map[string]*routing.Flow, next *routing.Flow, r callpg.Ran) (sim.Verdict, error) {
+	n := r.Run.Version
+	versions := fmt.Sprint(n, r.Run.Subflows) // maps are printed in order
+	was, read := ran[versions]
+	if !read {
+		var err error
+		if was, err = a.ran(ctx, name, n, r.Run.Subflows); err != nil {
+			return sim.Verdict{}, err
+		}
+		ran[versions] = was
 	}
 	if was == nil || r.Run.Flow != name {
 		return sim.Verdict{

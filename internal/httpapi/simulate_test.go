@@ -96,6 +96,48 @@ func (h *hub) happened(f *routing.Flow, id call.ID, at time.Time, g routing.Imag
 	}
 }
 
+// A flow that calls another is tried with it; a past call is led through the
+// versions that were live then.
+func TestTryingSubflows(t *testing.T) {
+	h := newHub(t)
+	inner := func(outcome string) string {
+		return `{"schema":"callflow/v1","name":"inner","entry":"m","handlers":{"hangup":"r"},"nodes":{
+			"m":{"type":"menu","cfg":{"say":"press 1","options":{"1":""},"retries":0},"on":{"1":"r","default":"r"}},"r":{"type":"return","cfg":{"outcome":"` + outcome + `"}}}}`
+	}
+	const outer = `{"schema":"callflow/v1","name":"line","entry":"s","handlers":{"hangup":"bye"},"nodes":{
+		"s":{"type":"subflow","cfg":{"flow":"inner"},"on":{"mail":"mail","default":"bye"}},"mail":{"type":"voicemail","on":{"default":"bye"}},"bye":{"type":"hangup"}}}`
+	put := func(name, doc string) {
+		t.Helper()
+		h.do("PUT", "/v1/flows/"+name+"/draft", doc, "If-None-Match", "*")
+		h.must(200, "PUT", "/v1/flows/"+name+"/draft", doc, "If-Match", "*")
+		h.must(200, "POST", "/v1/flows/"+name+"/publish", `{"message":"x"}`)
+	}
+	put("inner", inner("mail"))
+	put("line", outer)
+	parsed := func(doc string) *routing.Flow {
+		f, err := routing.Parse([]byte(doc))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return f.WithVersion(1)
+	}
+	f, err := routing.Link(parsed(outer), func(string) *routing.Flow { return parsed(inner("mail")) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.happened(f, "call_1", time.Date(2026, 11, 3, 10, 0, 0, 0, time.UTC), routing.Imagined{}, routing.ImaginedEvent{AtS: 2, Digits: "1"})
+	put("inner", inner("away"))
+
+	a := h.must(200, "POST", "/v1/flows/line/simulate", `{"given":{"at":"2026-11-03T10:00:00Z"}}`)
+	if dig(a.doc, "path", 1) != "s/m" || dig(a.doc, "path", 3) != "bye" {
+		t.Error(a.body)
+	}
+	a = h.must(200, "POST", "/v1/flows/line/dry_run", `{"from":"2026-11-03T00:00:00Z","to":"2026-11-04T00:00:00Z","version":1}`)
+	if dig(a.doc, "tally", "changed") != 1.0 || dig(a.doc, "calls", 0, "was", "outcome") != "left" || dig(a.doc, "calls", 0, "becomes", "outcome") != "digits" || dig(a.doc, "calls", 0, "assumed") != false {
+		t.Error(a.body)
+	}
+}
+
 func TestDryRun(t *testing.T) {
 	h := newHub(t)
 	h.must(200, "PUT", "/v1/lots/sales", `{"first":701,"last":720}`)
