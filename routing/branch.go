@@ -58,7 +58,7 @@ func (t *tag) pass(w *walk) turn {
 	add := map[string]any{}
 	for k, v := range map[string]string{"campaign": t.Campaign, "source": t.Source, "keyword": t.Keyword} {
 		if v != "" {
-			add[k] = expand(v, w.see())
+			add[k] = w.text(v)
 		}
 	}
 	w.set("tags", add)
@@ -72,6 +72,7 @@ type choose struct {
 	} `json:"cases"`
 
 	conditions []*expression // nil where it does not compile
+	roots      []string      // what they read
 }
 
 func switchType() kind {
@@ -89,11 +90,16 @@ func (c *choose) prepare(*Flow) {
 	c.conditions = make([]*expression, len(c.Cases))
 	for i, one := range c.Cases {
 		c.conditions[i], _ = compileCondition(one.When) // reported by Lint
+		if c.conditions[i] != nil {
+			c.roots = append(c.roots, c.conditions[i].roots...)
+		}
 	}
+	slices.Sort(c.roots)
+	c.roots = slices.Compact(c.roots)
 }
 
 func (c *choose) pass(w *walk) turn {
-	scope := w.see()
+	scope := w.seeing(c.roots)
 	var t turn
 	var read []string
 	for i, cond := range c.conditions {

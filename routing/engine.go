@@ -126,7 +126,7 @@ func (r Run) copied() Run {
 	if r.Retries == nil {
 		r.Retries = map[string]int{}
 	}
-	r.Path = slices.Clip(r.Path)
+	r.Path = append(make([]Decision, 0, len(r.Path)+4), r.Path...)
 	return r
 }
 
@@ -276,15 +276,34 @@ func (w *walk) decided(n *node, t turn, to string) {
 }
 
 // see is the scope as it is now.
-func (w *walk) see() map[string]any {
+func (w *walk) see() map[string]any { return w.seeing(roots()) }
+
+// seeing is the scope with at least these roots: most expressions read one or two.
+func (w *walk) seeing(roots []string) map[string]any {
 	if zone := w.flow.zoneOf(w.here); w.scope == nil || w.zone != zone {
-		w.scope, w.zone = Scope(*w.run, w.now.In(zone)), zone
+		w.scope, w.zone = make(map[string]any, 8), zone
+	}
+	for _, name := range roots {
+		if _, ok := w.scope[name]; !ok {
+			w.scope[name] = scopeOf(name, w.run, w.now.In(w.zone))
+		}
 	}
 	return w.scope
+}
+
+// text is one with its values put in.
+func (w *walk) text(s string) string {
+	if !strings.Contains(s, "{{") {
+		return clean(s, maxExpanded)
+	}
+	return expand(s, w.see())
 }
 
 // set changes variables of the run.
 func (w *walk) set(key string, add map[string]any) {
 	put(w.run.Vars, key, add)
-	w.scope = nil
+	if key == "tags" {
+		key = "call"
+	}
+	delete(w.scope, key) // made anew when it is read again
 }

@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/expr-lang/expr"
 	"github.com/expr-lang/expr/ast"
@@ -29,6 +30,7 @@ var ErrNoValue = errors.New("the expression has no value")
 type expression struct {
 	source  string
 	paths   []string // the values it reads: "crm.deal.amount"
+	roots   []string // "crm"
 	program *vm.Program
 }
 
@@ -52,7 +54,7 @@ func compile(src string, want expr.Option) (*expression, error) {
 		return nil, firstLine(err)
 	}
 	slices.Sort(r.paths)
-	return &expression{source: src, paths: slices.Compact(r.paths), program: program}, nil
+	return &expression{source: src, paths: slices.Compact(r.paths), roots: r.roots, program: program}, nil
 }
 
 // anyScope is what expressions read when nothing is known of the flow's variables.
@@ -100,11 +102,15 @@ func language(env types.Map) []expr.Option {
 // reader looks at an expression as written: what it reads, and what it must not contain.
 type reader struct {
 	paths   []string
+	roots   []string
 	refused string
 }
 
 // Visit is called for every part of the expression.
 func (r *reader) Visit(node *ast.Node) {
+	if n, ok := (*node).(*ast.IdentifierNode); ok && isRoot(n.Value) && !slices.Contains(r.roots, n.Value) {
+		r.roots = append(r.roots, n.Value)
+	}
 	switch n := (*node).(type) {
 	case *ast.NilNode, *ast.IdentifierNode, *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode, *ast.StringNode,
 		*ast.UnaryNode, *ast.ConditionalNode, *ast.ArrayNode, *ast.ChainNode:
@@ -147,9 +153,14 @@ func dotted(n ast.Node) string {
 	return ""
 }
 
+// machines are what expressions run on, kept for the next.
+var machines = sync.Pool{New: func() any { return new(vm.VM) }}
+
 // run evaluates; nil if what it needs is missing.
 func (e *expression) run(scope map[string]any) (any, error) {
-	v, err := expr.Run(e.program, scope)
+	machine, _ := machines.Get().(*vm.VM)
+	v, err := machine.Run(e.program, scope)
+	machines.Put(machine)
 	if err != nil {
 		return nil, fmt.Errorf("evaluate %q: %w", e.source, firstLine(err))
 	}

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -134,7 +135,7 @@ const id = `^[A-Za-z][A-Za-z0-9_-]{0,63}$`
 
 // documentSchema is a flow document without the cfg of its nodes, which depends
 // on their types.
-func documentSchema() *Schema {
+var documentSchema = sync.OnceValue(func() *Schema {
 	return object(fields{
 		"schema":      choice("", schemaName),
 		"name":        {Type: "string", MaxLength: 100},
@@ -153,7 +154,7 @@ func documentSchema() *Schema {
 		}, "type")),
 		"tests": listOf(testSchema()),
 	}, "schema", "name", "entry", "nodes")
-}
+})
 
 // Parse reads a flow document. The error is a *ParseError with everything that
 // is wrong with the document by itself: its JSON, unknown keys and types, values

@@ -51,7 +51,7 @@ func (s spoken) said(w *walk) string {
 	if s.Prompt != "" || s.Say == "" {
 		return ""
 	}
-	return expand(s.Say, w.see())
+	return w.text(s.Say)
 }
 
 type play struct {

@@ -93,9 +93,10 @@ var (
 
 func (p *park) ask(w *walk, n *node) Command {
 	c := Park{
-		Node: n.id, Lot: p.Lot, Slot: p.Slot, Music: p.Moh, Note: expand(p.Note, w.see()), Owner: p.Owner,
+		Node: n.id, Lot: p.Lot, Slot: p.Slot, Music: p.Moh, Note: w.text(p.Note), Owner: p.Owner,
 		Visibility: p.Visibility, MaxPark: p.MaxParkS.duration(),
 	}
+	c.Ladder = make([]Step, 0, max(1, len(p.Ladder)))
 	for _, r := range p.Ladder {
 		s := Step{
 			After: r.AfterS.duration(), Do: r.Do, To: r.To, Repeat: r.RepeatS.duration(), Ring: r.RingS.duration(),

@@ -39,7 +39,7 @@ func dialType() kind {
 func (d *dial) ask(w *walk, n *node) Command {
 	return Dial{
 		Node: n.id, Targets: append([]string(nil), d.Targets...), Strategy: d.Strategy, Ring: d.RingS.duration(),
-		Whisper: expand(d.Whisper, w.see()), Record: d.Record, PresentCID: d.PresentCID,
+		Whisper: w.text(d.Whisper), Record: d.Record, PresentCID: d.PresentCID,
 		Sticky: d.sticky(),
 	}
 }
@@ -137,9 +137,9 @@ func (q *queue) urgency(w *walk) int {
 		return DefaultPriority
 	}
 	if len(q.priority.paths) > 0 {
-		w.noted = inputs(w.see(), q.priority.paths)
+		w.noted = inputs(w.seeing(q.priority.roots), q.priority.paths)
 	}
-	p, err := q.priority.whole(w.see())
+	p, err := q.priority.whole(w.seeing(q.priority.roots))
 	if err != nil {
 		w.noted = joined(w.noted, map[string]any{"priority_missing": cmp.Or(missing(w.see(), q.priority.paths), err.Error())})
 		return DefaultPriority

@@ -20,6 +20,7 @@ type Schema struct {
 	Required    []string           `json:"required,omitempty"`
 	Each        *Schema            `json:"-"` // values of an object with free keys; shown as additionalProperties
 	Keys        string             `json:"-"` // pattern of the free keys; shown as propertyNames
+	keys        *regexp.Regexp     // Keys, compiled
 	Items       *Schema            `json:"items,omitempty"`
 	Enum        []string           `json:"enum,omitempty"`
 	Default     any                `json:"default,omitempty"`
@@ -128,7 +129,7 @@ func (s *Schema) checkObject(at place, v map[string]any, out *faults) {
 		case known:
 			p.check(at.in(key), v[key], out)
 		case s.Each != nil:
-			if s.Keys != "" && !regexp.MustCompile(s.Keys).MatchString(key) {
+			if s.keys != nil && !s.keys.MatchString(key) {
 				out.err(at.in(key), "%q is no name that can stand here", key)
 			}
 			s.Each.check(at.in(key), v[key], out)
@@ -253,7 +254,13 @@ func object(props fields, required ...string) *Schema {
 	return &Schema{Type: "object", Properties: props, Required: required}
 }
 
-func mapOf(keys string, each *Schema) *Schema { return &Schema{Type: "object", Keys: keys, Each: each} }
+func mapOf(keys string, each *Schema) *Schema {
+	s := &Schema{Type: "object", Keys: keys, Each: each}
+	if keys != "" {
+		s.keys = regexp.MustCompile(keys)
+	}
+	return s
+}
 
 func listOf(items *Schema) *Schema { return &Schema{Type: "array", Items: items} }
 

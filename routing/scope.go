@@ -13,32 +13,54 @@ import (
 // empty unless an event has brought them; whoever evaluates may put them in.
 // The words of time.* are those of the given time's zone.
 func Scope(run Run, now time.Time) map[string]any {
-	vars := maps.Clone(branch(run.Vars, "vars"))
+	scope := make(map[string]any, 8)
+	for _, name := range roots() {
+		scope[name] = scopeOf(name, &run, now)
+	}
+	return scope
+}
+
+// scopeOf is what stands under one root.
+func scopeOf(root string, run *Run, now time.Time) map[string]any {
+	switch root {
+	case "call":
+		return callScope(run)
+	case "caller":
+		return map[string]any{
+			"number": string(run.Caller.From), "name": run.Caller.Name, "withheld": run.Caller.From == "",
+		}
+	case "time":
+		return map[string]any{
+			"hour": now.Hour(), "minute": now.Minute(), "weekday": dayNames[now.Weekday()],
+			"date": now.Format(time.DateOnly), "day": now.Day(), "month": int(now.Month()), "year": now.Year(),
+		}
+	case "vars":
+		return varsScope(run)
+	}
+	return branch(run.Vars, root)
+}
+
+func callScope(run *Run) map[string]any {
+	the := make(map[string]any, 8)
+	the["id"], the["from"], the["to"] = string(run.Caller.Call), string(run.Caller.From), string(run.Caller.To)
+	the["trunk"], the["flow"], the["version"] = run.Caller.Trunk, run.Flow, run.Version
+	maps.Copy(the, branch(run.Vars, "tags"))
+	return the
+}
+
+// varsScope is vars with what was pressed last. It is the run's own map where
+// nothing has to be added, and must not be written to.
+func varsScope(run *Run) map[string]any {
+	vars, own := branch(run.Vars, "vars"), true
 	for _, pressed := range []string{"digits", "key"} {
 		if v, ok := run.Vars[pressed]; ok && vars[pressed] == nil {
+			if own {
+				vars, own = maps.Clone(vars), false
+			}
 			vars[pressed] = v
 		}
 	}
-	the := map[string]any{
-		"id": string(run.Caller.Call), "from": string(run.Caller.From), "to": string(run.Caller.To),
-		"trunk": run.Caller.Trunk, "flow": run.Flow, "version": run.Version,
-	}
-	maps.Copy(the, branch(run.Vars, "tags"))
-	return map[string]any{
-		"call": the,
-		"caller": map[string]any{
-			"number": string(run.Caller.From), "name": run.Caller.Name, "withheld": run.Caller.From == "",
-		},
-		"crm":   branch(run.Vars, "crm"),
-		"queue": branch(run.Vars, "queue"),
-		"lot":   branch(run.Vars, "lot"),
-		"rep":   branch(run.Vars, "rep"),
-		"time": map[string]any{
-			"hour": now.Hour(), "minute": now.Minute(), "weekday": dayNames[now.Weekday()],
-			"date": now.Format(time.DateOnly), "day": now.Day(), "month": int(now.Month()), "year": now.Year(),
-		},
-		"vars": vars,
-	}
+	return vars
 }
 
 // roots are the names that expressions begin with.
