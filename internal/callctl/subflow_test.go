@@ -23,6 +23,11 @@ func (r *rig) publish(name string, version int, nodes string) {
 		r.t.Fatal(err)
 	}
 	r.flows[name] = f
+	if name == "main" {
+		if r.published = append(r.published, f); len(r.published) != version {
+			r.t.Fatalf("the next version of main is %d", len(r.published))
+		}
+	}
 }
 
 func TestSubflow(t *testing.T) {
@@ -65,13 +70,13 @@ func TestSubflow(t *testing.T) {
 		story(t, func(r *rig) {
 			r.flow(`"in": {"type": "hangup"}`)
 			r.publish("greet", 1, greet)
-			r.publish("main", 1, main)
+			r.publish("main", 2, main)
 			p := r.calls()
 			r.pass(200 * time.Millisecond) // the welcome plays
 			r.is("at", r.parked(), 0)
 			old := r.book.lastBegun()
 			r.publish("greet", 2, curt)
-			r.publish("main", 1, main)
+			r.publish("main", 3, main)
 			q := r.calls()
 			r.pass(30 * time.Second)
 			r.is("the first is over by version 1, where nobody knows the caller", p.over(), true)

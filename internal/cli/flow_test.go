@@ -57,7 +57,7 @@ func TestFlowPublish(t *testing.T) {
 		if got := sent("PUT /v1/flows/line/draft"); !strings.HasPrefix(got, `"4"{"schema"`) {
 			t.Errorf("draft %s", got)
 		}
-		if got := sent("POST /v1/flows/line/publish"); !strings.Contains(got, `{"message":"shorter"}`) {
+		if got := sent("POST /v1/flows/line/publish"); !strings.Contains(got, `{"live":true,"message":"shorter"}`) {
 			t.Errorf("publish %s", got)
 		}
 	})

@@ -177,7 +177,7 @@ func TestWhoMayDoWhat(t *testing.T) {
 		"report_park_to_answer": "read manager", "hang_up": "write manager", "set_agent_status": "write rep",
 		"save_lot": "write admin", "publish_flow": "write admin", "save_trunk": "write admin", "apply": "admin admin",
 		"create_key": "admin admin", "list_users": "admin admin", "change_user": "admin admin", "list_audit_events": "admin admin",
-		"read_effective_config": "read admin",
+		"read_effective_config": "admin admin",
 	} {
 		if declared[id] != want {
 			t.Errorf("%s is declared %q, want %q", id, declared[id], want)

@@ -181,6 +181,7 @@ func TestPublish(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		doc = []byte(strings.Replace(string(doc), `"max_park_s": 120`, `"visibility": "parker", "max_park_s": 120`, 1))
 		if _, err := s.SaveDraft(ctx, "inbound-sales", doc, nil); err != nil {
 			t.Fatal(err)
 		}
