@@ -5,6 +5,7 @@ package callback
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/callyard/callyard/internal/call"
@@ -108,9 +109,7 @@ func (c Callback) After(o Outcome, now time.Time) Callback {
 // Fact is an event in the ledger of a call.
 func (c Callback) Fact(t call.EventType, id call.ID, by call.Actor, at time.Time, more map[string]any) call.Event {
 	data := map[string]any{"callback": c.ID, "call": c.Call}
-	for k, v := range more {
-		data[k] = v
-	}
+	maps.Copy(data, more)
 	return call.Event{Call: id, Type: t, At: at, Queue: c.Queue, Actor: by, Data: data}
 }
 

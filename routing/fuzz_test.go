@@ -82,7 +82,8 @@ func FuzzTemplate(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text, value string) {
 		doc, err := json.Marshal(map[string]any{"schema": "callflow/v1", "name": "x", "entry": "a", "nodes": map[string]any{
-			"a": map[string]any{"type": "play", "cfg": map[string]any{"say": text}, "on": map[string]any{"default": "b"}}, "b": map[string]any{"type": "hangup"}}})
+			"a": map[string]any{"type": "play", "cfg": map[string]any{"say": text}, "on": map[string]any{"default": "b"}}, "b": map[string]any{"type": "hangup"},
+		}})
 		if err != nil {
 			t.Fatal(err)
 		}

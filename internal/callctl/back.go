@@ -141,7 +141,7 @@ func (c *Call) backAnswered(r *round, l Leg, by call.Actor) {
 	if c.line != nil {
 		c.back.wrapUp = c.line.wrapUp
 	}
-	c.stopAll(nil, call.Elsewhere)
+	c.stopAll(call.Elsewhere)
 	if len(r.legs) == 0 {
 		delete(c.rounds, r)
 	}

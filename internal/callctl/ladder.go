@@ -314,7 +314,7 @@ func (c *Call) leaveSlot(next, outcome, do string, by call.Actor, again func()) 
 		}
 		c.left(now)
 		c.expired = true
-		c.stopAll(nil, call.Gone)
+		c.stopAll(call.Gone)
 		c.leaveLineQuietly("expired", by)
 		c.ear().Silence()
 		if s.node != "" {

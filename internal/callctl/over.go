@@ -42,7 +42,7 @@ func (c *Call) over(cause call.Cause) {
 	if c.taking != nil {
 		c.taking.leg.Hangup(call.Gone, "the caller has just left")
 	}
-	c.stopAll(nil, call.Cancelled)
+	c.stopAll(call.Cancelled)
 	for _, l := range c.aside {
 		l.Hangup(legCause(cause), "")
 	}

@@ -337,12 +337,10 @@ func (c *Call) silence(r *round, cause call.Cause) {
 	}
 }
 
-// stopAll ends every round but one.
-func (c *Call) stopAll(but *round, cause call.Cause) {
+// stopAll ends every round.
+func (c *Call) stopAll(cause call.Cause) {
 	for r := range c.rounds {
-		if r != but {
-			c.stopRinging(r, cause)
-		}
+		c.stopRinging(r, cause)
 	}
 }
 

@@ -75,7 +75,7 @@ func (c *Call) join(t *talk, by call.Actor, park *parking.Park) {
 		c.aside[k.leg.ID()] = k.leg
 		k.leg.Hangup(call.Gone, "taken by "+by.User)
 	}
-	c.stopAll(nil, call.Elsewhere)
+	c.stopAll(call.Elsewhere)
 	if c.connected.IsZero() {
 		t.first = true
 		c.connected, c.answeredBy = t.since, by.User

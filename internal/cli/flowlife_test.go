@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -48,12 +49,9 @@ func (h *told) was(t *testing.T, asked string) {
 	t.Helper()
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for _, a := range h.asked {
-		if a == asked {
-			return
-		}
+	if !slices.Contains(h.asked, asked) {
+		t.Errorf("%q is not among\n%s", asked, strings.Join(h.asked, "\n"))
 	}
-	t.Errorf("%q is not among\n%s", asked, strings.Join(h.asked, "\n"))
 }
 
 const (

@@ -83,12 +83,24 @@ func Tell(f client.Fact) string {
 		return "not recorded: " + text(f, "error")
 	case call.NotSpoken:
 		return "a text was not spoken: " + text(f, "error")
+	case call.NotifyFailed:
+		return fmt.Sprintf("not told by %s: %s", text(f, "channel"), text(f, "why"))
+	case call.Disposed:
+		return fmt.Sprintf("%s says what came of it: %s", who, cmp.Or(text(f, "label"), text(f, "code")))
+	case call.CallbackScheduled:
+		return "the caller is promised a call"
+	case call.CallbackBegun:
+		return "a caller is called back"
+	case call.CallbackResult:
+		return "callback: " + strings.ReplaceAll(text(f, "result"), "_", " ")
+	case call.CallbackCancelled:
+		return "callback cancelled: " + strings.ReplaceAll(text(f, "why"), "_", " ")
 	case call.Refused:
 		return "refused: " + string(f.Cause)
 	case call.Ended:
 		return fmt.Sprintf("over (%s): %s, parked %s, talked %s", f.Cause, text(f, "outcome"), length(f, "parked_ms"), length(f, "talked_ms"))
 	case call.ParkRequested, call.ParkMoved, call.ParkRecovered, call.Ringing, call.Held, call.Resumed, call.DialResult,
-		call.Notified, call.OfferMade, call.OfferAnswered, call.OfferWithdrew:
+		call.Chosen, call.Notified, call.NotifySent, call.DispositionAsked, call.OfferMade, call.OfferAnswered, call.OfferWithdrew:
 	}
 	return ""
 }
