@@ -30,13 +30,5 @@ create index flow_canaries_of on flow_canaries (flow, id desc);
 -- that went wrong.
 create index calls_lost on calls (flow, started_at) where outcome in ('abandoned', 'failed');
 
--- The audit log of 0011, where that has been applied before: a database that was
--- made while the two were written has it one way or the other.
-do $$
-begin
-  if exists (select from pg_proc where proname = 'audit_row') then
-    create trigger audited after insert or delete or update of percent, guard, ending on flow_canaries
-      for each row execute function audit_row('canary', 'flow', '-id', '-salt', '-verdict', '-judged_at', '-stages');
-  end if;
-end
-$$;
+create trigger audited after insert or delete or update of percent, guard, ending on flow_canaries
+  for each row execute function audit_row('canary', 'flow', '-id', '-salt', '-verdict', '-judged_at', '-stages');
