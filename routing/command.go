@@ -69,6 +69,7 @@ type (
 		Record     bool
 		PresentCID string
 		Sticky     time.Duration `json:",omitempty"` // how long ago the target "sticky" may have been
+		Talked     string        // what a conversation comes to: "answered", or "ok" of a transfer
 	}
 	// Queue puts the call in line. Waits for "answered" (after the conversation),
 	// "timeout", "full", "no_agents", "exit_key" with Vars["key"].

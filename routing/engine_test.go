@@ -220,7 +220,7 @@ func TestOverflow(t *testing.T) {
 }
 
 func TestBrokenFlowsDoNotRun(t *testing.T) {
-	f, err := routing.Parse([]byte(with(`"a": {"type": "transfer", "on": {"default": "bye"}}`)))
+	f, err := routing.Parse([]byte(with(`"a": {"type": "teleport", "on": {"default": "bye"}}`)))
 	var bad *routing.ParseError
 	if !errors.As(err, &bad) || f == nil {
 		t.Fatalf("Parse: %v", err)

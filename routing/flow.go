@@ -238,10 +238,7 @@ func buildNode(name string, v map[string]any, at place, out *faults) *node {
 	typ, _ := v["type"].(string)
 	k, ok := kinds[typ]
 	if !ok {
-		switch {
-		case later[typ]:
-			out.err(at.in("type"), "%q is not available in this version", typ)
-		case typ != "":
+		if typ != "" {
 			out.err(at.in("type"), "there is no node type %q%s", typ, meant(typ, keys(kinds)))
 		}
 		return n

@@ -72,7 +72,6 @@ func TestLint(t *testing.T) {
 		{"node given twice", with(`"a": {"type": "answer"`+bye, `"a": {"type": "answer"`+bye), "nodes.a", "twice"},
 		{"bad node name", with(`"a.b": {"type": "answer"` + bye), `nodes["a.b"]`, "no name"},
 		{"unknown type", with(`"a": {"type": "teleport"` + bye), "nodes.a.type", "no node type"},
-		{"type of a later version", with(`"a": {"type": "transfer"` + bye), "nodes.a.type", "not available in this version"},
 		{"no type", with(`"a": {"cfg": {}` + bye), "nodes.a.type", "is missing"},
 		{"unknown key", with(`"a": {"type": "play", "cfg": {"promt": "x"}` + bye), "nodes.a.cfg.promt", "unknown key"},
 		{"unknown node key", with(`"a": {"type": "answer", "next": "bye"` + bye), "nodes.a.next", "unknown key"},
@@ -190,7 +189,7 @@ func TestWarnings(t *testing.T) {
 
 func TestEveryFaultAtOnce(t *testing.T) {
 	doc := with(`"a": {"type": "dial", "cfg": {"targets": ["owner"], "ring": 3}, "on": {"answered": "x"}}`,
-		`"b": {"type": "queue", "cfg": {"queue": "support"}, "on": {"default": "bye"}}`, `"c": {"type": "transfer", "on": {"default": "bye"}}`)
+		`"b": {"type": "queue", "cfg": {"queue": "support"}, "on": {"default": "bye"}}`, `"c": {"type": "teleport", "on": {"default": "bye"}}`)
 	var got []string
 	for _, f := range faultsOf(t, doc).Errors() {
 		got = append(got, f.Location)

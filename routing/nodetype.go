@@ -56,6 +56,7 @@ var kinds = map[string]kind{
 	"crm_lookup":  lookupType(),
 	"http":        httpType(),
 	"dial":        dialType(),
+	"transfer":    transferType(),
 	"queue":       queueType(),
 	"park":        parkType(),
 	"callback":    callbackType(),
@@ -65,9 +66,6 @@ var kinds = map[string]kind{
 	"disposition": dispositionType(),
 	"hangup":      hangupType(),
 }
-
-// later are types of the language that this version does not have.
-var later = map[string]bool{"transfer": true}
 
 // What a node does is one of passing and waiting, or *hangup.
 type (

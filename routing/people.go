@@ -29,20 +29,25 @@ func dialType() kind {
 			"ring_s":      seconds("how long it rings", 20, 1, 300),
 			"whisper":     name(Template, "what the rep is shown or told first"),
 			"record":      flag("record the conversation", false),
-			"sticky_d":    amount("number", "how many days ago sticky may have been", 60, 1, 3650),
+			"sticky_d":    amount("number", "how many days ago sticky may have been", defaultStickyD, 1, 3650),
 			"present_cid": text("the number shown to a number outside"),
 		}, "targets"),
 		Outcomes: []string{"answered", "no_answer", "busy", "unavailable", "rejected", "failed"}, Waits: true,
 	}, as[dial]}
 }
 
-func (d *dial) ask(w *walk, n *node) Command {
+func (d *dial) ask(w *walk, n *node) Command { return d.command(w, n) }
+
+func (d *dial) command(w *walk, n *node) Dial {
 	return Dial{
 		Node: n.id, Targets: append([]string(nil), d.Targets...), Strategy: d.Strategy, Ring: d.RingS.duration(),
 		Whisper: w.text(d.Whisper), Record: d.Record, PresentCID: d.PresentCID,
-		Sticky: d.sticky(),
+		Sticky: d.sticky(), Talked: "answered",
 	}
 }
+
+// defaultStickyD is how many days an agent is remembered.
+const defaultStickyD = 60
 
 // sticky is how long ago, if that is asked for.
 func (d *dial) sticky() time.Duration {

@@ -39,6 +39,32 @@ func TestDial(t *testing.T) {
 			r.outcome(r.book.lastBegun(), "answered")
 		})
 	})
+	t.Run("a transfer hands the caller over, or says that it failed", func(t *testing.T) {
+		const handed = `"in": {"type": "transfer", "cfg": {"to": "agent:ann", "ring_s": 10}, "on": {"ok": "done", "default": "left"}},
+			"done": {"type": "hangup"}, "left": {"type": "hangup", "cfg": {"cause": "busy"}}`
+		story(t, func(r *rig) {
+			r.flow(handed)
+			r.phone.has("ann", answersAfter(3*time.Second))
+			p := r.calls()
+			r.pass(4 * time.Second)
+			r.talking(p, r.phone.calls("ann")[0])
+			r.phone.calls("ann")[0].hangUp()
+			r.pass(time.Second)
+			r.is("over with the conversation", p.over(), true)
+			r.is("outcomes", r.decided(), []any{"ok", "ended"})
+		})
+		story(t, func(r *rig) {
+			r.flow(handed)
+			r.phone.has("ann", device{does: "never"})
+			p := r.calls()
+			r.pass(9 * time.Second)
+			r.is("over while it rings", p.over(), false)
+			r.pass(3 * time.Second)
+			cause, _ := p.told()
+			r.is("told", cause, call.Busy)
+			r.is("outcomes", r.decided(), []any{"failed", "ended"})
+		})
+	})
 	t.Run("longest_idle rings the one who has not talked for longest, and nobody else", func(t *testing.T) {
 		story(t, func(r *rig) {
 			r.flow(strings.Replace(team, `"ring_s": 10`, `"ring_s": 10, "strategy": "longest_idle"`, 1))
@@ -212,4 +238,12 @@ func TestRepCallsRep(t *testing.T) {
 			r.is("the other leg", r.phone.calls(outside)[0].over(), true)
 		})
 	})
+}
+
+// decided are the outcomes of the nodes that the newest call went through.
+func (r *rig) decided() (outcomes []any) {
+	for _, e := range r.book.about(r.book.lastBegun(), call.FlowDecided) {
+		outcomes = append(outcomes, e.Data["outcome"])
+	}
+	return outcomes
 }

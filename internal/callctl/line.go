@@ -166,7 +166,7 @@ func (c *Call) offered(o queues.Offer) {
 // dial carries out a dial node: the caller hears ringing meanwhile.
 func (c *Call) dial(cmd routing.Dial) {
 	gen := c.wait.gen
-	c.wait.talked = "answered"
+	c.wait.talked = cmd.Talked
 	c.recorded.on = c.recorded.on || cmd.Record
 	over := func(why call.Cause) {
 		if c.wait.gen != gen || c.ended || c.talk != nil {

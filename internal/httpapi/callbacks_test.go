@@ -37,6 +37,11 @@ func TestCallbacks(t *testing.T) {
 		}
 		h.must(422, "GET", "/v1/callbacks?state=owed", nil)
 	})
+	t.Run("read one by one", func(t *testing.T) {
+		if a := h.must(200, "GET", "/v1/callbacks/cbk_2", nil); a.doc["queue"] != "sales" || a.doc["state"] != "waiting" {
+			t.Error(a.body)
+		}
+	})
 	t.Run("cancelled once, with who and why", func(t *testing.T) {
 		a := h.must(200, "POST", "/v1/callbacks/cbk_1/cancel", map[string]any{"reason": "sold", "agent": "ann"})
 		if a.doc["state"] != "cancelled" || a.doc["result"] != "sold" || a.doc["ended_at"] == nil {

@@ -172,7 +172,6 @@ func (m *imagination) foretold(node, typ string, _ routing.Command) (routing.For
 // nothing is said about them.
 var usual = map[string]routing.Foretold{
 	"http":     {Outcome: "error"}, // no service is asked: a flow must go on without it
-	"transfer": {Outcome: "ok"},
 	"callback": {Outcome: "scheduled"},
 }
 

@@ -85,7 +85,7 @@ func (c *stage) behaves(name string, m manner) {
 
 // dial carries out a dial node: the caller hears ringing meanwhile.
 func (c *stage) dial(cmd routing.Dial) {
-	c.wait.talked, c.wait.forces = "answered", true
+	c.wait.talked, c.wait.forces = cmd.Talked, true
 	c.hear("ringback", "")
 	t := &turns{round: round{via: "dial"}, strategy: cmd.Strategy, ring: orElse(cmd.Ring, 20*time.Second)}
 	t.over = func(why call.Cause) {
