@@ -58,7 +58,11 @@ func open(t *testing.T) *postOffice {
 	o.addr = l.Addr().String()
 	done := make(chan struct{})
 	go func() { defer close(done); _ = s.Serve(l) }()
-	t.Cleanup(func() { _ = s.Close(); <-done })
+	t.Cleanup(func() {
+		_ = s.Close()
+		_ = l.Close() // which Close does not know before Serve has begun
+		<-done
+	})
 	return o
 }
 
