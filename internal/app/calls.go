@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -156,7 +155,7 @@ func (a *App) iface(ctx context.Context, l config.Interface) (i sipua.Interface,
 		return i, err
 	}
 	i = sipua.Interface{
-		Name: l.Name, Transport: transport, Bind: at.String(), Advertised: a.advertised(ctx, l.Advertise, at), LocalNets: nets,
+		Name: l.Name, Transport: transport, Bind: at.String(), Advertised: l.Told(ctx, at.Addr()), LocalNets: nets,
 		CertFile: l.TLSCert, KeyFile: l.TLSKey, ClientCAs: a.cfg.SIP.TLSClientCA,
 	}
 	if media := cmp.Or(l.Media, a.cfg.RTP.Advertise); media != "" {
@@ -165,24 +164,4 @@ func (a *App) iface(ctx context.Context, l config.Interface) (i sipua.Interface,
 		}
 	}
 	return i, nil
-}
-
-// advertised is what peers are told of a listening address that is no address,
-// such as 0.0.0.0: that of the interface that leads outside.
-func (a *App) advertised(ctx context.Context, given string, at netip.AddrPort) string {
-	if given != "" || !at.Addr().IsUnspecified() {
-		return given
-	}
-	// Connecting a UDP socket sends nothing; it asks the routing table.
-	var d net.Dialer
-	outside, nobody := "192.0.2.1:9", "127.0.0.1"
-	if at.Addr().Is6() {
-		outside, nobody = "[2001:db8::1]:9", "::1"
-	}
-	c, err := d.DialContext(ctx, "udp", outside)
-	if err != nil {
-		return nobody
-	}
-	defer func() { _ = c.Close() }()
-	return c.LocalAddr().(*net.UDPAddr).IP.String() //nolint:forcetypeassert // of a UDP socket
 }

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"fmt"
-	"net"
 	"net/netip"
 	"time"
 
@@ -24,10 +23,7 @@ func certificates(cfg config.Config, now time.Time) []finding {
 	}
 	for _, i := range cfg.SIP.Listeners() {
 		if transport, at, err := config.ParseListen(i.Listen); err == nil && transport == "tls" {
-			host := i.Advertise
-			if h, _, err := net.SplitHostPort(host); err == nil {
-				host = h
-			}
+			host := hostOf(i.Advertise)
 			if host == "" && !at.Addr().IsUnspecified() {
 				host = at.Addr().String()
 			}

@@ -4,10 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
-	"net"
-	"net/netip"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -18,8 +14,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/callyard/callyard/internal/config"
-	"github.com/callyard/callyard/internal/pg"
-	"github.com/callyard/callyard/internal/pg/embedded"
 )
 
 // finding is what one check of the doctor's came to.
@@ -34,9 +28,10 @@ func (c *command) doctor() *cobra.Command {
 	var s settings
 	cmd := &cobra.Command{
 		Use: "doctor", Short: "Look whether this machine is ready for a hub, and say what to do", Args: exactly(),
-		Long: `Look at the database, its migrations, the data folder, the ports, the range for
-RTP, the limit on open files and the clock. Nothing is changed. Exit code 1 if a
-check fails; warnings do not count.`,
+		Long: `Look at the data folder, the database with its settings, migrations and clock, the
+ports, the addresses that peers are told, certificates, the e-mail server, the
+webhook and the chats, the range for RTP and the limit on open files. Nothing is
+changed, nothing is posted. Exit code 1 if a check fails; warnings do not count.`,
 		Example: `  callyard doctor
   callyard doctor -c /etc/callyard.yaml -o json`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -86,13 +81,18 @@ func indented(s string) string { return strings.ReplaceAll(s, "\n", "\n"+strings
 func examine(ctx context.Context, cfg config.Config) []finding {
 	holder := hubOf(cfg.DataDir)
 	out := []finding{dataFolder(cfg.DataDir, holder)}
-	out = append(out, database(ctx, cfg)...)
+	stored, trunks := database(ctx, cfg)
+	out = append(out, stored...)
 	for _, p := range wanted(cfg) {
 		out = append(out, portCheck(ctx, p, holder))
 	}
+	out = append(out, advertised(ctx, cfg, thisMachine(), trunks)...)
 	out = append(out, certificates(cfg, time.Now())...)
 	out = append(out, mailCheck(ctx, cfg)...)
-	return append(out, rtpRange(ctx, cfg), openFiles(cfg))
+	out = append(out, receivers(ctx, cfg, nil)...)
+	out = append(out, rtpRange(ctx, cfg))
+	out = append(out, kernelPorts(cfg.RTP, kernelSetting("ip_local_port_range"), kernelSetting("ip_local_reserved_ports"))...)
+	return append(out, openFiles(cfg.RTP))
 }
 
 // hubOf is the process id of the hub that holds a data folder, 0 if none does.
@@ -143,85 +143,6 @@ func dataFolder(dir string, holder int) finding {
 	}
 }
 
-// database looks at the server, the migrations and the clock that others share.
-func database(ctx context.Context, cfg config.Config) []finding {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	if cfg.Database != "" {
-		return inDatabase(ctx, cfg, cfg.Database, "DATABASE_URL, "+shown(cfg.Database))
-	}
-	dir := clusterDir(cfg)
-	bin, major, err := embedded.Installed(ctx, dir)
-	if err != nil {
-		return []finding{{"database", "fail", "there is no Postgres that the embedded database could use", err.Error()}}
-	}
-	if running := embedded.Running(ctx, dir); running != "" {
-		return inDatabase(ctx, cfg, running, "embedded, in "+dir)
-	}
-	out := []finding{{Check: "database", Status: "ok", Detail: fmt.Sprintf("embedded, Postgres %d in %s; it runs when a hub does", major, bin)}}
-	if _, err := os.Stat(filepath.Join(dir, "data")); err == nil {
-		return append(out, finding{Check: "migrations", Status: "ok", Detail: "applied when a hub starts"}, clock())
-	}
-	return append(out, finding{Check: "migrations", Status: "ok", Detail: "a new database; made at the first start"}, clock())
-}
-
-// shown is a database's address without its password.
-func shown(address string) string {
-	u, err := url.Parse(address)
-	if err != nil || u.Host == "" && u.Path == "" {
-		return "address hidden" // the other form, "host=… password=…"
-	}
-	return u.Redacted()
-}
-
-func inDatabase(ctx context.Context, cfg config.Config, address, where string) []finding {
-	failed := func(check string, err error, cure string) finding {
-		return finding{check, "fail", err.Error(), cure}
-	}
-	db, err := pg.Open(ctx, address, logger(os.Stderr, config.Log{Level: "error", Format: cfg.Log.Format}))
-	if err != nil {
-		return []finding{failed("database", err, "is it running, and is the address right? unset DATABASE_URL to use the embedded one"), clock()}
-	}
-	defer db.Close()
-	version, theirs, err := pg.Server(ctx, db)
-	if err != nil {
-		return []finding{failed("database", err, "look into the server's log"), clock()}
-	}
-	ours := time.Now()
-	out := []finding{{Check: "database", Status: "ok", Detail: fmt.Sprintf("Postgres %s answers (%s)", version, where)}}
-	if major, _, _ := strings.Cut(version, "."); len(major) < 2 || major < "13" {
-		out[0] = finding{"database", "fail", "Postgres " + version + " is too old", "version 13 or later is needed"}
-	}
-	todo, err := pg.Pending(ctx, db)
-	switch {
-	case err != nil:
-		out = append(out, failed("migrations", err, "may this account read the tables?"))
-	case len(todo) > 0:
-		out = append(out, finding{"migrations", "warn", fmt.Sprintf("%d to apply, the first is %s", len(todo), todo[0]), "callyard migrate, or let the hub do it when it starts"})
-	default:
-		out = append(out, finding{Check: "migrations", Status: "ok", Detail: "all applied"})
-	}
-	if off := ours.Sub(theirs).Abs(); off > 2*time.Second {
-		return append(out, finding{"clock", "warn", fmt.Sprintf("this machine and the database are %s apart", off.Round(time.Millisecond)), "switch on time synchronisation (timedatectl set-ntp true)"})
-	}
-	c := clock()
-	if c.Status == "ok" {
-		c.Detail += ", agrees with the database's"
-	}
-	return append(out, c)
-}
-
-// oldestNow is a time that has passed for sure: a clock behind it is not set.
-var oldestNow = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-
-func clock() finding {
-	now := time.Now()
-	if now.Before(oldestNow) {
-		return finding{"clock", "fail", "it says " + now.UTC().Format(time.RFC3339), "set it, and switch on time synchronisation (timedatectl set-ntp true)"}
-	}
-	return finding{Check: "clock", Status: "ok", Detail: now.UTC().Format(time.RFC3339)}
-}
-
 func portCheck(ctx context.Context, p port, hub int) finding {
 	f := finding{Check: p.what + " port", Status: "ok", Detail: p.net + " " + p.at + " is free"}
 	err := p.free(ctx)
@@ -238,63 +159,6 @@ func portCheck(ctx context.Context, p port, hub int) finding {
 		f = finding{f.Check, "fail", p.net + " " + p.at + " is in use" + by, "stop it, or choose another with " + p.flag + " " + p.other()}
 	default:
 		f = finding{f.Check, "fail", err.Error(), "choose another address with " + p.flag}
-	}
-	return f
-}
-
-// rtpRange tries some ports of the range.
-func rtpRange(ctx context.Context, cfg config.Config) finding {
-	ip := cfg.RTP.IP
-	if ip == "" && len(cfg.SIP.Listen) > 0 {
-		if _, at, err := config.ParseListen(cfg.SIP.Listen[0]); err == nil {
-			ip = at.Addr().String()
-		}
-	}
-	const tries = 40
-	size := cfg.RTP.PortMax - cfg.RTP.PortMin + 1
-	taken := 0
-	var last error
-	for range tries {
-		n := cfg.RTP.PortMin + rand.IntN(size)
-		if _, err := netip.ParseAddr(ip); err != nil {
-			return finding{"RTP ports", "fail", "rtp.ip: " + err.Error(), "name an address of this machine in rtp.ip (CALLYARD_RTP__IP)"}
-		}
-		var lc net.ListenConfig
-		l, err := lc.ListenPacket(ctx, "udp", net.JoinHostPort(ip, strconv.Itoa(n)))
-		if err != nil {
-			taken, last = taken+1, err
-			continue
-		}
-		_ = l.Close()
-	}
-	what := fmt.Sprintf("%d to %d on %s", cfg.RTP.PortMin, cfg.RTP.PortMax, ip)
-	cure := "choose another range with rtp.port_min and rtp.port_max (CALLYARD_RTP__PORT_MIN …)"
-	switch {
-	case taken == tries && !errors.Is(last, syscall.EADDRINUSE):
-		return finding{"RTP ports", "fail", what + ": " + last.Error(), "name an address of this machine in rtp.ip (CALLYARD_RTP__IP)"}
-	case taken == tries:
-		return finding{"RTP ports", "fail", what + ": all that were tried are in use", cure}
-	case taken > tries/4:
-		return finding{"RTP ports", "warn", fmt.Sprintf("%s: %d of %d tried are in use", what, taken, tries), cure}
-	}
-	return finding{Check: "RTP ports", Status: "ok", Detail: fmt.Sprintf("%s, enough for about %d parties", what, size/2)}
-}
-
-// openFiles compares the limit on open files with what calls need: two sockets a
-// party, and the files of the recordings.
-func openFiles(config.Config) finding {
-	var l syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &l); err != nil {
-		return finding{"open files", "warn", err.Error(), ""}
-	}
-	n := uint64(l.Max) // Go raises the limit up to the hard one by itself
-	f := finding{Check: "open files", Status: "ok", Detail: fmt.Sprintf("limit %d", n)}
-	cure := "raise the hard limit: ulimit -Hn 65536, or LimitNOFILE=65536 in the service's unit"
-	switch {
-	case n < 256:
-		f.Status, f.Cure = "fail", cure
-	case n < 4096:
-		f.Status, f.Detail, f.Cure = "warn", fmt.Sprintf("limit %d, enough for about %d calls", n, (n-100)/5), cure
 	}
 	return f
 }

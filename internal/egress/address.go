@@ -43,8 +43,13 @@ func (g guard) check(_, address string, _ syscall.RawConn) error {
 	return nil
 }
 
-func (g guard) allows(a netip.Addr) bool {
-	return contains(g, a) || a.IsGlobalUnicast() && !a.IsPrivate() && !contains(inside, a)
+func (g guard) allows(a netip.Addr) bool { return contains(g, a) || Public(a) }
+
+// Public says whether an address is one of the internet's: neither private nor
+// local nor set apart for something else.
+func Public(a netip.Addr) bool {
+	a = a.Unmap().WithZone("")
+	return a.IsGlobalUnicast() && !a.IsPrivate() && !contains(inside, a)
 }
 
 func contains(nets []netip.Prefix, a netip.Addr) bool {

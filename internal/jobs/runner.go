@@ -23,14 +23,17 @@ import (
 
 // Bounds of the queue.
 const (
-	attemptTimeout   = 15 * time.Second // of one attempt, unless its Policy says otherwise
-	softStop         = 10 * time.Second // then what still runs is cut off and made available again
-	rescueAfter      = 30 * time.Second // River's own rescue, behind the reaper
-	keepCompleted    = 24 * time.Hour
-	keepCancelled    = time.Hour
-	keepDiscarded    = 30 * 24 * time.Hour
-	riverConnections = 8
+	attemptTimeout = 15 * time.Second // of one attempt, unless its Policy says otherwise
+	softStop       = 10 * time.Second // then what still runs is cut off and made available again
+	rescueAfter    = 30 * time.Second // River's own rescue, behind the reaper
+	keepCompleted  = 24 * time.Hour
+	keepCancelled  = time.Hour
+	keepDiscarded  = 30 * 24 * time.Hour
 )
+
+// Connections is how many of the database's a Runner has for itself, beside the
+// stores' pool.
+const Connections = 8
 
 // queues of every node. Work on live calls is polled often, because a poll is
 // what fetches a job that was written ahead of its time; the cool-down is set per
@@ -101,7 +104,7 @@ func (r *Runner) Start(ctx context.Context) error {
 	// River has connections of its own: workers that hold all of the stores' must
 	// not keep it from fetching, completing and electing.
 	cfg := r.db.Pool.Config()
-	cfg.MaxConns = riverConnections
+	cfg.MaxConns = Connections
 	pool, err := pgxpool.NewWithConfig(context.WithoutCancel(ctx), cfg)
 	if err != nil {
 		return fmt.Errorf("jobs: %w", err)

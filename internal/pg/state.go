@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
@@ -53,13 +52,4 @@ func applied(ctx context.Context, db *DB) ([]string, error) {
 	}
 	rows, _ := db.Pool.Query(ctx, `select name from migration`)
 	return pgx.CollectRows(rows, pgx.RowTo[string])
-}
-
-// Server is the database server's version and clock, for those who look for faults.
-func Server(ctx context.Context, db *DB) (version string, now time.Time, err error) {
-	err = db.Pool.QueryRow(ctx, `select current_setting('server_version'), clock_timestamp()`).Scan(&version, &now)
-	if err != nil {
-		return "", time.Time{}, fmt.Errorf("database: %w", err)
-	}
-	return version, now, nil
 }
