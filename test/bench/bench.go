@@ -211,19 +211,6 @@ func (b *bench) close(keep bool) error {
 	return os.RemoveAll(b.hub.Dir)
 }
 
-// at calls f n times, perSecond times a second.
-func at(ctx context.Context, perSecond float64, n int, f func(i int)) error {
-	begun := time.Now()
-	for i := range n {
-		due := begun.Add(time.Duration(float64(i) / perSecond * float64(time.Second)))
-		if err := load.Pause(ctx, time.Until(due)); err != nil {
-			return err
-		}
-		f(i)
-	}
-	return nil
-}
-
 // settled waits until the calls were answered or refused, and counts the former.
 func settled(ctx context.Context, calls []*load.Dialog) (up int, err error) {
 	refused := map[int]int{}

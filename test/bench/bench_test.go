@@ -26,6 +26,11 @@ func TestDocument(t *testing.T) {
 			t.Error(err)
 		}
 	}
+	for _, q := range d.Queues {
+		if err := q.WithDefaults().Validate(); err != nil {
+			t.Error(err)
+		}
+	}
 	if n := len(d.Numbers); n == 0 || string(d.Numbers[n-1].Number) != lastNumber {
 		t.Errorf("%s does not come last: it tells that the rest is there", lastNumber)
 	}

@@ -17,10 +17,11 @@ const (
 	answers    = "+12025550104" // plays two seconds of a tone
 	lastNumber = "+12025550105" // the set-up's last: when it answers, all is there
 
-	hallSlots = 1000
-	takeFirst = 20001
-	laterLot  = "later"
-	offerStep = 3 // seconds after which a caller in the lot "later" is offered
+	hallSlots  = 1000
+	queueCount = 8
+	takeFirst  = 20001
+	laterLot   = "later"
+	offerStep  = 3 // seconds after which a caller in the lot "later" is offered
 )
 
 func agentName(i int) string     { return fmt.Sprintf("a%03d", i+1) }
@@ -32,7 +33,7 @@ type object = map[string]any
 
 // document is the set-up file: what the calls need and nothing else. JSON is YAML.
 func document(s sizes, reps int) []byte {
-	var agents, flows, numbers []any
+	var agents, queues, flows, numbers []any
 	add := func(number string, flow object) {
 		flows = append(flows, flow)
 		numbers = append(numbers, object{"number": number, "flow": flow["name"]})
@@ -50,6 +51,13 @@ func document(s sizes, reps int) []byte {
 			}}, "bye"),
 		}))
 	}
+	for i := range queueCount { // for screens: nobody waits in them
+		served := []any{}
+		for _, a := range agents[i*len(agents)/queueCount : (i+1)*len(agents)/queueCount] {
+			served = append(served, object{"agent": a.(object)["name"]})
+		}
+		queues = append(queues, object{"name": fmt.Sprintf("team-%d", i+1), "agents": served, "wrap_up_s": -1})
+	}
 	add(hallOne, parks("hall-one"))
 	add(hallTwo, parks("hall-two"))
 	add(takeNumber, parks("take"))
@@ -57,7 +65,7 @@ func document(s sizes, reps int) []byte {
 	add(lastNumber, plays("last"))
 	b, err := json.Marshal(object{
 		"trunks": []any{object{"name": "loopback", "sources": []string{"127.0.0.0/8"}}},
-		"agents": agents,
+		"agents": agents, "queues": queues,
 		"lots": []any{
 			lot("hall-one", 10001, hallSlots), lot("hall-two", 11001, hallSlots),
 			lot("take", takeFirst, s.waiting), lot(laterLot, 30001, s.escalated),

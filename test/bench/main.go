@@ -32,6 +32,7 @@ var measurements = []measurement{
 	{"signalling", "short calls at a steady rate, one leg and two", (*bench).signalling},
 	{"retrieve", "a rep dials a slot", (*bench).retrieve},
 	{"escalation", "a step is due, an alternate's phone is rung", (*bench).escalation},
+	{"rest", "what screens ask of the REST API while callers are parked", (*bench).dashboard},
 }
 
 func main() { os.Exit(run()) }

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -115,6 +116,22 @@ func Start(cfg Config) (*Hub, error) {
 
 // PID is the hub's process.
 func (h *Hub) PID() int { return h.cmd.Process.Pid }
+
+// Key is the API key that a hub makes when it starts for the first time; it says
+// it in its log once the set-up file is in force.
+func (h *Hub) Key() (string, error) {
+	b, err := os.ReadFile(h.Log)
+	if err != nil {
+		return "", err
+	}
+	key := firstKey.FindSubmatch(b)
+	if key == nil {
+		return "", fmt.Errorf("no key is shown in %s", h.Log)
+	}
+	return string(key[1]), nil
+}
+
+var firstKey = regexp.MustCompile(`(?m)^ +Key +(ck_\S+)`)
 
 // Stop asks the hub to end and waits for it. One that does not is killed, and
 // the database with it.
