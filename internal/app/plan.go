@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -34,8 +33,9 @@ type planner struct {
 
 	loaded []func(context.Context) // are told of every new plan
 
-	plan atomic.Pointer[callctl.Plan]
-	mu   sync.Mutex // one load at a time, so that an older one does not win
+	plan  atomic.Pointer[callctl.Plan]
+	mu    sync.Mutex            // one load at a time, so that an older one does not win
+	known map[string]parsedFlow // live versions as they were read last; guarded by mu
 }
 
 // Plan is the plan as of now.
@@ -113,7 +113,11 @@ func (p *planner) read(ctx context.Context) (*callctl.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	live := liveFlows{routes: p.routes, read: map[string]*routing.Flow{}}
+	versions, err := p.routes.LiveVersions(ctx)
+	if err != nil {
+		return nil, err
+	}
+	live := liveFlows{routes: p.routes, versions: versions, before: p.known, read: map[string]parsedFlow{}}
 	for _, n := range numbers {
 		plan.Numbers[n.Number] = n.Flow
 		if plan.Flows[n.Flow] != nil {
@@ -129,59 +133,8 @@ func (p *planner) read(ctx context.Context) (*callctl.Plan, error) {
 		}
 		plan.Flows[n.Flow] = f
 	}
+	p.known = live.read
 	return plan, p.canaries(ctx, plan, &live)
-}
-
-// liveFlows reads published flows, each once however many numbers and flows lead to it.
-type liveFlows struct {
-	routes *routingpg.Store
-	read   map[string]*routing.Flow // nil: there is none to run
-	err    error                    // of the database
-}
-
-// linked is a flow with all that it calls, ready to run. The error says why it
-// cannot be.
-func (l *liveFlows) linked(ctx context.Context, name string) (*routing.Flow, error) {
-	f, err := l.live(ctx, name)
-	if err != nil {
-		return nil, err
-	}
-	return l.with(ctx, f)
-}
-
-// link is a version that is not the live one with all that it calls.
-func (l *liveFlows) link(ctx context.Context, v routingpg.Version) (*routing.Flow, error) {
-	f, err := v.Parse()
-	if err != nil {
-		return nil, err
-	}
-	return l.with(ctx, f)
-}
-
-func (l *liveFlows) with(ctx context.Context, f *routing.Flow) (*routing.Flow, error) {
-	return routing.Link(f, func(name string) *routing.Flow {
-		f, _ := l.live(ctx, name) // Link says that it is not there
-		return f
-	})
-}
-
-func (l *liveFlows) live(ctx context.Context, name string) (*routing.Flow, error) {
-	if f := l.read[name]; f != nil {
-		return f, nil
-	}
-	v, err := l.routes.LiveVersion(ctx, name)
-	if err != nil {
-		if !errors.As(err, new(*routingpg.NotFoundError)) && l.err == nil {
-			l.err = err
-		}
-		return nil, err
-	}
-	f, err := v.Parse()
-	if err != nil {
-		return nil, err
-	}
-	l.read[name] = f
-	return f, nil
 }
 
 // watch reloads when another node changed the configuration, until ctx ends.

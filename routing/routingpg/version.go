@@ -74,6 +74,28 @@ func liveIn(ctx context.Context, q querier, flow string) (Version, error) {
 		`select `+versionColumns+` from flow_versions where (flow, n) = (select name, live from flows where name = $1)`, flow)
 }
 
+// Live is which version of a flow new calls run.
+type Live struct {
+	ID      string // of the flow: one that is deleted and made again has another
+	Version int
+}
+
+// LiveVersions lists what new calls run, by the names of flows.
+func (s *Store) LiveVersions(ctx context.Context) (map[string]Live, error) {
+	type named struct {
+		Name string
+		Live
+	}
+	all, err := list(ctx, s.db.Pool, "live versions", func(row pgx.CollectableRow) (n named, err error) {
+		return n, row.Scan(&n.Name, &n.ID, &n.Version)
+	}, `select name, id, live from flows where live is not null`)
+	out := make(map[string]Live, len(all))
+	for _, n := range all {
+		out[n.Name] = n.Live
+	}
+	return out, err
+}
+
 // Live is LiveVersion, read and ready to run.
 func (s *Store) Live(ctx context.Context, flow string) (*routing.Flow, error) {
 	v, err := s.LiveVersion(ctx, flow)
