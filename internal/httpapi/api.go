@@ -273,6 +273,9 @@ func build(d Deps) (*api, http.Handler) {
 		"key":     {Type: "http", Scheme: "bearer", BearerFormat: "ck_…", Description: "An API key. Scopes: read, write (includes read), admin (includes both), or of one resource, as flows:write."},
 		"session": {Type: "apiKey", In: "cookie", Name: secureCookie, Description: "A person who has signed in (POST /v1/sessions). Roles: rep, manager (includes rep), admin (includes both)."},
 	}
+	cfg.Components.Headers = map[string]*huma.Header{
+		"Link": {Schema: &huma.Schema{Type: huma.TypeString}, Description: `The next part of the list, as rel="next" (RFC 8288); absent at its end`},
+	}
 	cfg.Transformers = []huma.Transformer{a.finish}
 	a.huma = humagin.New(r, cfg)
 	a.huma.UseMiddleware(a.authenticate, a.once, a.conditional)

@@ -6,12 +6,42 @@ import (
 	"math"
 	"slices"
 	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
 )
 
 // Page is a part of a list.
 type Page[T any] struct {
 	Data       []T     `json:"data"`
 	NextCursor *string `json:"next_cursor" doc:"Where the list goes on; null at its end"`
+}
+
+// next is the cursor of the part after this one, "" at the end.
+func (p Page[T]) next() string {
+	if p.NextCursor == nil {
+		return ""
+	}
+	return *p.NextCursor
+}
+
+// link names the next part of a list in a header too (RFC 8288), for clients that
+// follow links: the same request with another cursor. It sees every answer.
+func link(ctx huma.Context, answer any) {
+	list, ok := answer.(interface{ next() string })
+	if !ok || list.next() == "" {
+		return
+	}
+	u := ctx.URL()
+	q := u.Query()
+	q.Set("cursor", list.next())
+	ctx.SetHeader("Link", "<"+u.EscapedPath()+"?"+q.Encode()+`>; rel="next"`)
+}
+
+// linked documents the header, of operations that take a cursor.
+func linked(get *huma.Operation) {
+	if slices.ContainsFunc(get.Parameters, func(p *huma.Param) bool { return p.Name == "cursor" }) {
+		get.Responses["200"].Headers = map[string]*huma.Header{"Link": {Ref: "#/components/headers/Link"}}
+	}
 }
 
 // Paging is how a part of a list is asked for. Like the other parts of requests

@@ -104,13 +104,14 @@ func newError(status int, msg string, errs ...error) huma.StatusError {
 	return p
 }
 
-// finish completes problems on their way out, and tags the rest: it sees every body.
+// finish completes problems on their way out, and tags and links the rest: it sees every body.
 func (a *api) finish(ctx huma.Context, _ string, v any) (any, error) {
 	if p, ok := v.(*Problem); ok {
 		a.complete(ctx.Context(), p)
 		return v, nil
 	}
 	a.tag(ctx, v)
+	link(ctx, v)
 	return v, nil
 }
 

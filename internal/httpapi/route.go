@@ -76,6 +76,9 @@ func route[I, O any](a *api, o op, do func(context.Context, *I) (*O, error)) {
 		}
 		return out, nil
 	})
+	if o.method == http.MethodGet {
+		linked(a.huma.OpenAPI().Paths[o.path].Get)
+	}
 	if o.merges {
 		put := a.huma.OpenAPI().Paths[o.path].Put
 		a.tagged(put)
