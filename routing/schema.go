@@ -1,6 +1,7 @@
 package routing
 
 import (
+	"cmp"
 	"encoding/json"
 	"maps"
 	"math"
@@ -64,7 +65,11 @@ func (s *Schema) MarshalJSON() ([]byte, error) {
 		*plain
 		Additional any `json:"additionalProperties,omitempty"`
 		Names      any `json:"propertyNames,omitempty"`
+		Longest    int `json:"maxLength,omitempty"`
 	}{plain: (*plain)(s)}
+	if len(s.Enum) == 0 && (s.Type == "string" || s.Type == "") {
+		shown.Longest = s.longest()
+	}
 	if s.Type == "object" {
 		shown.Additional = false
 		if s.Each != nil {
@@ -163,14 +168,13 @@ func (s *Schema) checkString(at place, v string, out *faults) {
 	if len(s.Enum) > 0 && !slices.Contains(s.Enum, v) {
 		out.err(at, "%q is not one of %s", v, strings.Join(s.Enum, ", "))
 	}
-	limit := s.MaxLength
-	if limit == 0 {
-		limit = 2000
-	}
-	if len(v) > limit {
+	if limit := s.longest(); len(v) > limit {
 		out.err(at, "is longer than %d bytes", limit)
 	}
 }
+
+// longest is how many bytes a string may have.
+func (s *Schema) longest() int { return cmp.Or(s.MaxLength, 2000) }
 
 func (s *Schema) checkNumber(at place, v float64, out *faults) {
 	if s.Type != "number" && s.Type != "integer" {
