@@ -60,6 +60,7 @@ func (l Lot) Validate() error {
 	v.must(l.First >= 1, "first", "%d is not a slot number", l.First)
 	v.must(l.Last >= l.First, "last", "%d is before the first slot, %d", l.Last, l.First)
 	v.must(l.Last-l.First < maxSlots, "last", "%d slots are more than %d", l.Last-l.First+1, maxSlots)
+	v.must(l.Last <= highestSlot, "last", "%d is above %d", l.Last, highestSlot)
 	v.must(!l.isSlot(l.Extension), "extension", "%s is one of the lot's own slots", l.Extension)
 	v.within("max_park_s", l.MaxPark, 10*time.Second, 9999*time.Second)
 	v.within("claim_s", l.Claim, 3*time.Second, 30*time.Second)
@@ -75,6 +76,9 @@ func (l Lot) Validate() error {
 
 // maxSlots bounds a lot: a thousand callers on hold are a queue, not a lot.
 const maxSlots = 1000
+
+// highestSlot bounds what has to be dialled, and fits stores.
+const highestSlot = 99_999_999
 
 func (l Lot) isSlot(code string) bool {
 	for n := l.First; n <= l.Last && n < l.First+maxSlots; n++ {

@@ -50,6 +50,7 @@ func TestValidate(t *testing.T) {
 		{"slots turned round", func(l *Lot) { l.Last = 700 }, "last: 700 is before the first slot, 701"},
 		{"slot zero", func(l *Lot) { l.First = 0 }, "first: 0 is not a slot number"},
 		{"too many", func(l *Lot) { l.Last = 5000 }, "last: 4300 slots are more than 1000"},
+		{"a long number", func(l *Lot) { l.First, l.Last = 100_000_000, 100_000_001 }, "last: 100000001 is above 99999999"},
 		{"extension is a slot", func(l *Lot) { l.Extension = "705" }, "extension: 705 is one of the lot's own slots"},
 		{"maximum", func(l *Lot) { l.MaxPark = sec(9) }, "max_park_s: 9 is not within 10 and 9999 seconds"},
 		{"maximum", func(l *Lot) { l.MaxPark = sec(10000) }, "max_park_s: 10000"},

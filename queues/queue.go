@@ -22,6 +22,9 @@ const (
 	DefaultTarget  = 20 * time.Second
 )
 
+// mostCounted bounds counts and places, so that they fit stores.
+const mostCounted = 1_000_000
+
 var nameShape = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,62}$`)
 
 // WithDefaults fills in what is zero. There is always a maximum wait.
@@ -61,8 +64,8 @@ func (q Queue) Validate() error {
 			wrong("%s %s: between %s and %s", d.name, d.is, d.least, d.most)
 		}
 	}
-	if q.MaxLen < 0 {
-		wrong("max_len %d: not below zero", q.MaxLen)
+	if q.MaxLen < 0 || q.MaxLen > mostCounted {
+		wrong("max_len %d: between 0 and %d", q.MaxLen, mostCounted)
 	}
 	seen := map[string]bool{}
 	for _, a := range q.Agents {
@@ -73,6 +76,8 @@ func (q Queue) Validate() error {
 			wrong("agents: %s is assigned twice", a.Agent)
 		case a.Tier < 0:
 			wrong("agents: tier %d of %s is below zero", a.Tier, a.Agent)
+		case max(a.Tier, a.Order, -a.Order) > mostCounted:
+			wrong("agents: tier or order of %s is beyond %d", a.Agent, mostCounted)
 		}
 		seen[a.Agent] = true
 	}

@@ -83,9 +83,11 @@ func TestValidate(t *testing.T) {
 		{"ringing for ever", "ring_s", func(q *queues.Queue) { q.Ring = time.Hour }},
 		{"no maximum wait", "max_wait_s", func(q *queues.Queue) { q.MaxWait = -1 }},
 		{"a bound below zero", "max_len", func(q *queues.Queue) { q.MaxLen = -1 }},
+		{"a bound that bounds nothing", "max_len", func(q *queues.Queue) { q.MaxLen = 3_000_000_000 }},
 		{"an agent twice", "twice", func(q *queues.Queue) { q.Agents = staff("ann/ann") }},
 		{"an agent without a name", "no name", func(q *queues.Queue) { q.Agents = []queues.Assignment{{}} }},
 		{"a tier below zero", "tier -1", func(q *queues.Queue) { q.Agents = []queues.Assignment{{Agent: "ann", Tier: -1}} }},
+		{"an order that no store takes", "order of ann", func(q *queues.Queue) { q.Agents = []queues.Assignment{{Agent: "ann", Order: 3_000_000_000}} }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			q := queues.Queue{Name: "sales"}.WithDefaults()

@@ -23,6 +23,9 @@ var (
 	beginning = regexp.MustCompile(`^[+0-9*#][0-9*#]*$`)
 )
 
+// mostCounted bounds counts and places, so that they fit stores.
+const mostCounted = 1_000_000
+
 // Faults are all that is wrong with a trunk, in the order of its fields.
 func (t Trunk) Faults() []TrunkFault {
 	t = t.WithDefaults()
@@ -47,8 +50,11 @@ func (t Trunk) Faults() []TrunkFault {
 	if i := slices.Index(t.Codecs, ""); i >= 0 {
 		bad("codecs["+strconv.Itoa(i)+"]", "is empty")
 	}
-	if t.MaxCalls < 0 {
-		bad("max_calls", "is negative")
+	if t.MaxCalls < 0 || t.MaxCalls > mostCounted {
+		bad("max_calls", "is from 0 to %d", mostCounted)
+	}
+	if t.Priority < -mostCounted || t.Priority > mostCounted {
+		bad("priority", "is from %d to %d", -mostCounted, mostCounted)
 	}
 	if !(t.CallsPerS >= 0) || math.IsInf(t.CallsPerS, 0) {
 		bad("calls_per_s", "is no rate")

@@ -240,7 +240,9 @@ func TestSetLive(t *testing.T) {
 		return routing.Findings{{Severity: routing.Error, Location: "nodes.say.cfg.prompt"}}
 	}
 	is[*routingpg.LintError](t, second(s.SetLive(ctx, "greeting", 2, "", "", noon, refuse)))
-	is[*routingpg.NotFoundError](t, second(s.SetLive(ctx, "greeting", 9, "", "", noon, lint)))
+	for _, none := range []int{9, 3_000_000_000} {
+		is[*routingpg.NotFoundError](t, second(s.SetLive(ctx, "greeting", none, "", "", noon, lint)))
+	}
 	is[*routingpg.NotFoundError](t, second(s.SetLive(ctx, "nothing", 1, "", "", noon, lint)))
 	vs, err := s.Versions(ctx, "greeting")
 	if err != nil || len(vs) != 3 || vs[0].N != 3 || vs[0].Doc != nil {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"time"
 
@@ -50,8 +51,11 @@ func (s *Store) Version(ctx context.Context, flow string, n int) (Version, error
 }
 
 func version(ctx context.Context, q querier, flow string, n int) (Version, error) {
-	return one(ctx, q, scanVersion, &NotFoundError{"version", flow + "/" + strconv.Itoa(n)},
-		`select `+versionColumns+` from flow_versions where flow = $1 and n = $2`, flow, n)
+	none := &NotFoundError{"version", flow + "/" + strconv.Itoa(n)}
+	if n > math.MaxInt32 { // it is no int of the database's
+		return Version{}, none
+	}
+	return one(ctx, q, scanVersion, none, `select `+versionColumns+` from flow_versions where flow = $1 and n = $2`, flow, n)
 }
 
 // Versions lists a flow's versions, the newest first, without their documents.
