@@ -211,8 +211,11 @@ func TestCallsAndNodeTypes(t *testing.T) {
 		t.Error(tl)
 	}
 	h.problem(404, "call_not_found", "GET", "/v1/calls/call_x/timeline", nil)
-	h.problem(422, "not_text", "GET", "/v1/calls/%00/timeline", nil)
-	h.problem(422, "not_text", "GET", "/v1/calls/a%FFb", nil)
+	for _, path := range []string{"/v1/calls/%00/timeline", "/v1/calls/a%FFb"} {
+		if a := h.problem(422, "not_text", "GET", path, nil); a.location() != "path" {
+			t.Error(a.body)
+		}
+	}
 	types := h.must(200, "GET", "/v1/node_types", nil).data()
 	if len(types) < 10 || dig(types[0], "cfg", "type") != "object" {
 		t.Error(types)

@@ -24,7 +24,7 @@ import (
 
 // problem is the one table of what errors are answered with. What is not in it
 // is our fault: 500, with the reason in the log only.
-func (a *api) problem(_ context.Context, err error) *Problem {
+func (a *api) problem(ctx context.Context, err error) *Problem {
 	if p, ok := errors.AsType[*Problem](err); ok {
 		return p
 	}
@@ -84,7 +84,8 @@ func (a *api) problem(_ context.Context, err error) *Problem {
 		return p
 	}
 	if notText(err) {
-		return &Problem{Status: http.StatusUnprocessableEntity, Code: "not_text", Detail: "The request holds text that is not UTF-8, or a NUL character."}
+		p := &Problem{Status: http.StatusUnprocessableEntity, Code: "not_text", Detail: "The request holds text that is not UTF-8, or a NUL character."}
+		return p.in(requestOf(ctx).spoiltPart(), "not UTF-8, or a NUL character")
 	}
 	switch {
 	case errors.Is(err, promptpg.ErrUnknown):

@@ -19,7 +19,7 @@ type told struct{ id, event, data string }
 
 // listener is a client of the stream.
 type listener struct {
-	t      *testing.T
+	t      testing.TB
 	events chan told
 	stop   func()
 }

@@ -127,7 +127,7 @@ func (l *live) Hangup(id call.ID) error {
 
 // hub is an API over a database of its own.
 type hub struct {
-	t      *testing.T
+	t      testing.TB
 	db     *pg.DB
 	live   *live
 	lots   *parking.Memory
@@ -157,13 +157,13 @@ func (h *hub) logged() string {
 	return h.log.String()
 }
 
-func newHub(t *testing.T) *hub {
+func newHub(t testing.TB) *hub {
 	t.Helper()
 	return newHubWith(t, func(*httpapi.Deps) {})
 }
 
 // newHubWith is newHub with some of its parts changed.
-func newHubWith(t *testing.T, change func(*httpapi.Deps)) *hub {
+func newHubWith(t testing.TB, change func(*httpapi.Deps)) *hub {
 	t.Helper()
 	h := &hub{t: t, db: pgtest.New(t), lots: parking.NewMemory(), agents: queues.NewMemory()}
 	h.live = &live{lots: h.lots, calls: map[call.ID]bool{}, unreachable: map[string]bool{}, talking: map[call.ID]string{}}

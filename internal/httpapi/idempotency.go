@@ -44,7 +44,8 @@ func (a *api) once(ctx huma.Context, next func(huma.Context)) {
 		a.refuse(ctx, &Problem{Status: http.StatusConflict, Code: "idempotency_key_running", Detail: keypg.ErrRunning.Error(), headers: retryAfter("1")})
 		return
 	case errors.Is(err, keypg.ErrOther):
-		a.refuse(ctx, &Problem{Status: http.StatusUnprocessableEntity, Code: "idempotency_key_reused", Detail: keypg.ErrOther.Error()})
+		p := &Problem{Status: http.StatusUnprocessableEntity, Code: "idempotency_key_reused", Detail: keypg.ErrOther.Error()}
+		a.refuse(ctx, p.in("header.Idempotency-Key", "was sent with another request before"))
 		return
 	case err != nil:
 		a.refuse(ctx, a.problem(ctx.Context(), err))

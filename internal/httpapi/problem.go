@@ -66,6 +66,12 @@ func wrong(location, format string, args ...any) *Problem {
 	}
 }
 
+// in adds the place of the request that the problem is about.
+func (p *Problem) in(location, message string) *Problem {
+	p.Errors = append(p.Errors, Fault{Message: message, Location: location})
+	return p
+}
+
 // notFound is what is answered for something that is not there.
 func notFound(what, name string) *Problem {
 	return &Problem{Status: http.StatusNotFound, Code: what + "_not_found", Detail: fmt.Sprintf("there is no %s %q", strings.ReplaceAll(what, "_", " "), name)}

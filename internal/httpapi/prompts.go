@@ -88,7 +88,8 @@ func (a *api) prompts() {
 	) (*body[Prompt], error) {
 		pcm, err := clip.Read(in.RawBody)
 		if err != nil {
-			return nil, &Problem{Status: http.StatusUnprocessableEntity, Code: "not_a_sound", Detail: "The file cannot be played: " + err.Error() + "."}
+			p := &Problem{Status: http.StatusUnprocessableEntity, Code: "not_a_sound", Detail: "The file cannot be played: " + err.Error() + "."}
+			return nil, p.in("body", "wants WAV or MP3")
 		}
 		return a.savePrompt(ctx, promptpg.Prompt{Name: in.Name}, wav.Linear(pcm, clip.Rate))
 	})
@@ -106,7 +107,8 @@ func (a *api) prompts() {
 			case errors.Is(err, speech.ErrLanguage):
 				return nil, wrong("body.lang", "%s", err)
 			case err != nil:
-				return nil, &Problem{Status: http.StatusUnprocessableEntity, Code: "not_spoken", Detail: err.Error()}
+				p := &Problem{Status: http.StatusUnprocessableEntity, Code: "not_spoken", Detail: err.Error()}
+				return nil, p.in("body.text", "cannot be spoken")
 			}
 			return a.savePrompt(ctx, p, file)
 		})

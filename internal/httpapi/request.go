@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"net/http"
 	"runtime/debug"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humagin"
@@ -20,6 +22,7 @@ type request struct {
 	id            string
 	at            time.Time
 	from          source
+	method, path  string
 	cookie        string // of a session, "" if there is none
 	browser       string
 	base          string // how the hub is called from there: "https://hub.example.com"
@@ -38,6 +41,17 @@ func requestOf(ctx context.Context) *request {
 	return &request{}
 }
 
+// spoiltPart is the part of a request in which there is something that is no text.
+func (r *request) spoiltPart() string {
+	switch {
+	case !utf8.ValidString(r.path) || strings.ContainsRune(r.path, 0):
+		return "path"
+	case r.method == http.MethodGet || r.method == http.MethodDelete:
+		return "query"
+	}
+	return "body"
+}
+
 // actor is the agent for whom a key or a person acts.
 func actor(ctx context.Context, agent string) call.Actor {
 	return call.Actor{User: agent, Device: requestOf(ctx).by.ID, Via: "rest"}
@@ -53,7 +67,10 @@ func (a *api) identify(c *gin.Context) {
 		return
 	}
 	begun := a.Now()
-	r := &request{id: call.NewID("req", begun), at: begun, from: sourceOf(c.Request, a.Proxies), browser: c.Request.UserAgent(), authorization: c.GetHeader("Authorization")}
+	r := &request{
+		id: call.NewID("req", begun), at: begun, from: sourceOf(c.Request, a.Proxies), method: c.Request.Method, path: c.Request.URL.Path,
+		browser: c.Request.UserAgent(), authorization: c.GetHeader("Authorization"),
+	}
 	r.cookie, r.base = sessionCookie(c.Request, r.from), "http://"+c.Request.Host
 	if r.from.secure {
 		r.base = "https://" + c.Request.Host

@@ -197,7 +197,8 @@ func voicemailProblem(err error) *Problem {
 		return &Problem{Status: http.StatusNotFound, Code: "sound_not_found", Detail: e.Error()}
 	}
 	if e, ok := errors.AsType[*voicemail.BadSoundError](err); ok {
-		return &Problem{Status: http.StatusUnprocessableEntity, Code: "sound_not_understood", Detail: e.Error()}
+		p := &Problem{Status: http.StatusUnprocessableEntity, Code: "sound_not_understood", Detail: e.Error()}
+		return p.in("body", "wants WAV")
 	}
 	return nil
 }
