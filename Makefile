@@ -21,7 +21,7 @@ postgres: ## make sure there are PostgreSQL server binaries
 run: postgres build ## build and start the demo hub: a call parked, escalated, retrieved
 	bin/callyard demo
 
-test: postgres ## all tests, with the race detector
+test: postgres build ## all tests, with the race detector
 	$(GOTEST) -race -timeout 12m ./...
 
 short: ## what needs no Postgres and no socket, for every save

@@ -34,7 +34,7 @@ func recalled(t *testing.T, rep1 *softphone.Phone, slot int) *softphone.Dialog {
 	t.Helper()
 	at := offeredTo(t, "the parker", rep1)
 	at.Ring()
-	if shown := at.From().Display; !strings.Contains(shown, strconv.Itoa(slot)) || !strings.Contains(shown, "0:05") {
+	if shown := at.From().Display; !strings.Contains(shown, strconv.Itoa(slot)) || !strings.Contains(shown, " 0:0") || strings.Contains(shown, " 0:00") { // the age by the second depends on the machine
 		t.Errorf("the phone shows %q, without the slot and its age", shown)
 	}
 	if got := at.Header("Diversion"); !strings.Contains(got, "sip:"+strconv.Itoa(slot)+"@") {
