@@ -170,12 +170,12 @@ func TestRepHearsMessages(t *testing.T) {
 	var ids []string
 	for i, hz := range []float64{1500, 1900} {
 		at := time.Now().Add(time.Duration(i-9) * time.Minute)
-		m := voicemail.Message{ID: call.NewID("msg", at), Box: "rep1", Call: "call_x", Node: call.NodeID(node), File: filepath.Join("rep1", strconv.Itoa(i)+".wav"), Length: 2 * time.Second, LeftAt: at}
+		m := voicemail.Message{ID: call.NewID("msg", at), Box: "rep1", Call: "call_x", Node: call.NodeID(node), File: filepath.Join("rep1", strconv.Itoa(i)+".wav"), Length: 8 * time.Second, LeftAt: at}
 		file := filepath.Join(h.dir, "voicemail", m.File)
 		if err := os.MkdirAll(filepath.Dir(file), 0o750); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(file, wav.Linear(tone.Generate(hz, 2*time.Second, 8000), 8000), 0o600); err != nil {
+		if err := os.WriteFile(file, wav.Linear(tone.Generate(hz, 8*time.Second, 8000), 8000), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		if err := h.Mail.Keep(within(t, 5*time.Second), m, call.Event{At: at, Call: m.Call, Type: call.VoicemailNew}); err != nil {
