@@ -21,7 +21,7 @@ import (
 )
 
 // patience is how long a test waits for something that must come.
-const patience = 5 * time.Second
+const patience = 15 * time.Second
 
 // peer is a scripted SIP speaker: it sends text as it is told and hands over
 // what arrives, so that a test decides about every byte and its moment.

@@ -35,7 +35,7 @@ numbers:
 	first := h.newCall()
 	hears(t, "the caller", d, musicHz)
 	offeredTo(t, "rep3", rep3)
-	_ = d.SendDigits(within(t, 5*time.Second), "1") // the hub may hang up before the key is at its end
+	_ = d.SendDigits(within(t, 15*time.Second), "1") // the hub may hang up before the key is at its end
 	ends(t, "the caller", d)
 	var owed struct {
 		Data []struct {
@@ -59,7 +59,7 @@ numbers:
 	}
 	select {
 	case back = <-them.Incoming():
-	case <-within(t, 10*time.Second).Done():
+	case <-within(t, 20*time.Second).Done():
 		t.Fatal("the caller is not rung")
 	}
 	if err := back.Answer(); err != nil {

@@ -52,7 +52,7 @@ numbers:
 	}
 	trunk := h.callers()
 	dial := func(from string) *softphone.Dialog {
-		d, err := trunk.Call(within(t, 5*time.Second), number, softphone.From(from, ""))
+		d, err := trunk.Call(within(t, 15*time.Second), number, softphone.From(from, ""))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -78,11 +78,11 @@ numbers:
 	})
 	eventually(t, "its callers get the stable version", func() bool {
 		d := dial(in[0])
-		e, err := d.WaitEnded(within(t, 5*time.Second))
+		e, err := d.WaitEnded(within(t, 15*time.Second))
 		d.Hangup()
 		return err == nil && e.Status == 486
 	})
-	if err := last.HearsSomething(within(t, 5*time.Second)); err != nil {
+	if err := last.HearsSomething(within(t, 15*time.Second)); err != nil {
 		t.Errorf("the call under way does not go on: %v", err)
 	}
 	last.Hangup()

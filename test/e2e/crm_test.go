@@ -92,7 +92,7 @@ func TestKnownCallerReachesTheOwner(t *testing.T) {
 
 	call1 := func(from string, rep *softphone.Phone, who string) (call.ID, *softphone.Dialog) {
 		t.Helper()
-		caller, err := trunk.Call(within(t, 5*time.Second), "+12025550150", softphone.From(from, ""))
+		caller, err := trunk.Call(within(t, 15*time.Second), "+12025550150", softphone.From(from, ""))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -86,7 +86,7 @@ func TestQueueAnswerAgainstSlotDial(t *testing.T) {
 		hears(t, "the caller", caller, repHz["rep3"])
 		slot := h.told(id, call.Parked).Slot
 		late := h.dials(rep2, slot)
-		if err := late.WaitAnswered(within(t, 5*time.Second)); err == nil {
+		if err := late.WaitAnswered(within(t, 15*time.Second)); err == nil {
 			t.Error("the slot is empty: nobody can take the call twice")
 		}
 		offer.Hangup()
@@ -103,7 +103,7 @@ func TestQueueAnswerAgainstSlotDial(t *testing.T) {
 		offer := offeredTo(t, "rep3", rep3)
 		offer.Ring()
 		taker := h.dials(rep2, h.told(id, call.Parked).Slot)
-		if err := taker.WaitAnswered(within(t, 5*time.Second)); err != nil {
+		if err := taker.WaitAnswered(within(t, 15*time.Second)); err != nil {
 			t.Fatal(err)
 		}
 		hears(t, "the caller", caller, repHz["rep2"])

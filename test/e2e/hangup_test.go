@@ -43,7 +43,7 @@ numbers:
 		caller := h.dials(trunk, rings1)
 		at := offeredTo(t, "rep1", rep1)
 		at.Ring()
-		if err := caller.WaitRinging(within(t, 5*time.Second)); err != nil {
+		if err := caller.WaitRinging(within(t, 15*time.Second)); err != nil {
 			t.Fatal(err)
 		}
 		id := h.newCall()
@@ -58,7 +58,7 @@ numbers:
 	})
 	t.Run("while a prompt plays", func(t *testing.T) {
 		caller := h.calls(trunk, "+12025550121")
-		if err := caller.HearsSomething(within(t, 5*time.Second)); err != nil {
+		if err := caller.HearsSomething(within(t, 15*time.Second)); err != nil {
 			t.Fatal(err)
 		}
 		id := h.newCall()
@@ -107,7 +107,7 @@ numbers:
 		caller := h.calls(trunk, "+12025550122")
 		id := h.newCall()
 		eventually(t, "the recording begins", func() bool { return h.recording("sales", id) })
-		if err := caller.HearsNothing(within(t, 10*time.Second), 1500*time.Millisecond); err != nil {
+		if err := caller.HearsNothing(within(t, 20*time.Second), 1500*time.Millisecond); err != nil {
 			t.Fatal(err)
 		}
 		caller.Hangup()

@@ -13,7 +13,7 @@ import (
 // hold is a re-INVITE that puts the far end on hold, or takes it back.
 func hold(t *testing.T, who string, d *softphone.Dialog, on bool) {
 	t.Helper()
-	if err := d.Hold(within(t, 5*time.Second), on); err != nil {
+	if err := d.Hold(within(t, 15*time.Second), on); err != nil {
 		t.Fatalf("%s holds (%v): %v", who, on, err)
 	}
 }
@@ -94,7 +94,7 @@ func TestTransferOfAHeldCall(t *testing.T) {
 		hold(t, "rep1", k.rep, true)
 		told := make(chan int, 1)
 		refer := func() {
-			r, err := k.rep.Refer(within(t, 10*time.Second), "202")
+			r, err := k.rep.Refer(within(t, 20*time.Second), "202")
 			if err != nil {
 				t.Error(err)
 			}

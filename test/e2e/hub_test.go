@@ -174,14 +174,14 @@ func within(t *testing.T, d time.Duration) context.Context {
 
 func hears(t *testing.T, who string, d *softphone.Dialog, hz int) {
 	t.Helper()
-	if err := d.Hears(within(t, 5*time.Second), hz); err != nil {
+	if err := d.Hears(within(t, 15*time.Second), hz); err != nil {
 		t.Fatalf("%s should hear %d Hz: %v; heard %v", who, hz, err, d.Heard())
 	}
 }
 
 func ends(t *testing.T, who string, d *softphone.Dialog) softphone.Ended {
 	t.Helper()
-	e, err := d.WaitEnded(within(t, 10*time.Second))
+	e, err := d.WaitEnded(within(t, 20*time.Second))
 	if err != nil {
 		t.Fatalf("%s's leg should end: %v", who, err)
 	}
@@ -194,7 +194,7 @@ func offeredTo(t *testing.T, who string, p *softphone.Phone) *softphone.Dialog {
 	select {
 	case d := <-p.Incoming():
 		return d
-	case <-within(t, 10*time.Second).Done():
+	case <-within(t, 20*time.Second).Done():
 		t.Fatalf("%s's phone should ring", who)
 		return nil
 	}
@@ -223,7 +223,7 @@ func (h *hub) newCall() call.ID {
 // eventually asks until the answer is yes: for what is written beside the call.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	eventuallyFor(t, 10*time.Second, what, ok)
+	eventuallyFor(t, 20*time.Second, what, ok)
 }
 
 func eventuallyFor(t *testing.T, patience time.Duration, what string, ok func() bool) {

@@ -25,7 +25,7 @@ import (
 func refusal(t *testing.T, d *softphone.Dialog) *softphone.StatusError {
 	t.Helper()
 	var refused *softphone.StatusError
-	if err := d.WaitAnswered(within(t, 10*time.Second)); !errors.As(err, &refused) {
+	if err := d.WaitAnswered(within(t, 20*time.Second)); !errors.As(err, &refused) {
 		t.Fatalf("the call should be refused: %v", err)
 	}
 	return refused
@@ -120,7 +120,7 @@ func TestWhoIsRefused(t *testing.T) {
 			return false
 		})
 		var refused *softphone.StatusError
-		if err := p.Register(within(t, 5*time.Second), time.Minute); !errors.As(err, &refused) || (refused.Status != 401 && refused.Status != 403) {
+		if err := p.Register(within(t, 15*time.Second), time.Minute); !errors.As(err, &refused) || (refused.Status != 401 && refused.Status != 403) {
 			t.Errorf("registers: %v", err)
 		}
 		if r := refusal(t, h.dials(p, "202")); r.Status != 401 && r.Status != 403 {

@@ -60,11 +60,11 @@ numbers:
 	id := h.newCall()
 	hears(t, "the parked caller", caller, musicHz)
 	eventuallyFor(t, 25*time.Second, "the recording begins", func() bool { return h.recording("sales", id) })
-	if err := caller.HearsNothing(within(t, 10*time.Second), 1500*time.Millisecond); err != nil {
+	if err := caller.HearsNothing(within(t, 20*time.Second), 1500*time.Millisecond); err != nil {
 		t.Fatal(err)
 	}
 	// The hub hangs up as soon as it knows the key, while it is still being pressed.
-	if err := caller.SendDigits(within(t, 5*time.Second), "#"); err != nil && !errors.Is(err, softphone.ErrEnded) {
+	if err := caller.SendDigits(within(t, 15*time.Second), "#"); err != nil && !errors.Is(err, softphone.ErrEnded) {
 		t.Fatal(err)
 	}
 	ends(t, "the caller", caller)

@@ -13,11 +13,11 @@ import (
 func TestCallerWithANameThatIsNoUTF8(t *testing.T) {
 	t.Parallel()
 	h := start(t, "")
-	d, err := h.callers().Call(within(t, 5*time.Second), parks, softphone.From("+12025550155", "Jos\xe9 Mu\xf1oz\x01"))
+	d, err := h.callers().Call(within(t, 15*time.Second), parks, softphone.From("+12025550155", "Jos\xe9 Mu\xf1oz\x01"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := d.WaitAnswered(within(t, 5*time.Second)); err != nil {
+	if err := d.WaitAnswered(within(t, 15*time.Second)); err != nil {
 		t.Fatal(err)
 	}
 	id := h.newCall()

@@ -71,7 +71,7 @@ func TestDatabaseIsKilledAndComesBack(t *testing.T) {
 
 	t.Run("to retrieve is refused politely", func(t *testing.T) {
 		var refused *softphone.StatusError
-		err := h.dials(rep2, slot).WaitAnswered(within(t, 10*time.Second))
+		err := h.dials(rep2, slot).WaitAnswered(within(t, 20*time.Second))
 		if !errors.As(err, &refused) || refused.Status < 500 {
 			t.Fatalf("refused with 5xx: %v", err)
 		}
@@ -80,7 +80,7 @@ func TestDatabaseIsKilledAndComesBack(t *testing.T) {
 				t.Errorf("what the rep is shown tells of our insides: %q", text)
 			}
 		}
-		if _, err := h.Hub.Retrieve(within(t, 5*time.Second), parking.Target{Lot: before.Lot, Slot: before.Slot}, "rep2"); err == nil {
+		if _, err := h.Hub.Retrieve(within(t, 15*time.Second), parking.Target{Lot: before.Lot, Slot: before.Slot}, "rep2"); err == nil {
 			t.Error("nobody can have retrieved the call")
 		}
 		hears(t, "the parked caller", parked, musicHz)

@@ -19,7 +19,7 @@ func TestParkedCallIsRetrievedByDiallingTheSlot(t *testing.T) {
 	parked := h.told(id, call.Parked)
 
 	rep := h.dials(rep2, parked.Slot)
-	if err := rep.WaitAnswered(within(t, 5*time.Second)); err != nil {
+	if err := rep.WaitAnswered(within(t, 15*time.Second)); err != nil {
 		t.Fatal(err)
 	}
 	hears(t, "the caller", caller, repHz["rep2"])
@@ -54,7 +54,7 @@ func TestParkedCallerHangsUp(t *testing.T) {
 		t.Error(got)
 	}
 	late := h.dials(rep2, slot)
-	if err := late.WaitAnswered(within(t, 5*time.Second)); err == nil {
+	if err := late.WaitAnswered(within(t, 15*time.Second)); err == nil {
 		t.Error("an empty slot should not be answered")
 	}
 }

@@ -16,17 +16,17 @@ func TestPickUp(t *testing.T) {
 	caller := h.dials(h.callers(), rings1)
 	at := offeredTo(t, "rep1", rep1)
 	at.Ring()
-	if err := caller.WaitRinging(within(t, 5*time.Second)); err != nil {
+	if err := caller.WaitRinging(within(t, 15*time.Second)); err != nil {
 		t.Fatal(err)
 	}
 	id := h.newCall()
 
 	take := func(p *softphone.Phone, who string, place *softphone.Dialog) *softphone.Dialog {
-		d, err := p.Call(within(t, 5*time.Second), "pickup", softphone.WithHeader("Replaces", place.Replaces()), softphone.WithHeader("Require", "replaces"))
+		d, err := p.Call(within(t, 15*time.Second), "pickup", softphone.WithHeader("Replaces", place.Replaces()), softphone.WithHeader("Require", "replaces"))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := d.WaitAnswered(within(t, 5*time.Second)); err != nil {
+		if err := d.WaitAnswered(within(t, 15*time.Second)); err != nil {
 			t.Fatalf("%s: %v", who, err)
 		}
 		hears(t, "the caller", caller, repHz[who])

@@ -23,7 +23,7 @@ func TestUploadedAndSpokenPromptsAreHeard(t *testing.T) {
 	h := start(t, "", func(c *config.Config) { c.TTS.Command = []string{"cat", voice} })
 	hub := &client.Client{URL: "http://" + h.HTTPAddr(), Key: h.APIKey}
 	put := client.Request{Method: "PUT", Path: "/v1/prompts/welcome", Body: client.File{Type: "audio/wav", Data: wav.Linear(tone.Generate(700, 3*time.Second, 44100), 44100)}}
-	if _, err := hub.Do(within(t, 10*time.Second), put, nil); err != nil {
+	if _, err := hub.Do(within(t, 20*time.Second), put, nil); err != nil {
 		t.Fatal(err)
 	}
 	h.apply(`

@@ -39,7 +39,7 @@ numbers:
 	caller.Hangup()
 	h.told(id, call.Recorded)
 	hub := &client.Client{URL: "http://" + h.HTTPAddr(), Key: h.APIKey}
-	b, err := hub.Bytes(within(t, 5*time.Second), "/v1/calls/"+string(id)+"/recordings/1/audio")
+	b, err := hub.Bytes(within(t, 15*time.Second), "/v1/calls/"+string(id)+"/recordings/1/audio")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -130,7 +130,7 @@ func TestWhatThereIsToSeeOfParkedCalls(t *testing.T) {
 	}()
 	waitFor := func(event, holding string) {
 		t.Helper()
-		limit, at := within(t, 10*time.Second), ""
+		limit, at := within(t, 20*time.Second), ""
 		for {
 			select {
 			case l, ok := <-lines:
@@ -257,7 +257,7 @@ func TestParkToAnswerReport(t *testing.T) {
 		t.Errorf("calls: %+v", c)
 	}
 
-	req := h.request(within(t, 5*time.Second), http.MethodGet, fmt.Sprintf("/v1/reports/park-to-answer?from=%s&to=%s", "2026-01-02T00:00:00Z", "2026-01-01T00:00:00Z"), nil)
+	req := h.request(within(t, 15*time.Second), http.MethodGet, fmt.Sprintf("/v1/reports/park-to-answer?from=%s&to=%s", "2026-01-02T00:00:00Z", "2026-01-01T00:00:00Z"), nil)
 	defer func() { _ = req.Body.Close() }()
 	if req.StatusCode != http.StatusUnprocessableEntity {
 		t.Errorf("a window turned round: %d", req.StatusCode)

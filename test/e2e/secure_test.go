@@ -84,16 +84,16 @@ func TestEncryptedPhoneAndPlainCaller(t *testing.T) {
 	id := h.newCall()
 
 	rep := h.dials(rep2, h.told(id, call.Parked).Slot)
-	if err := rep.WaitAnswered(within(t, 5*time.Second)); err != nil {
+	if err := rep.WaitAnswered(within(t, 15*time.Second)); err != nil {
 		t.Fatal(err)
 	}
 	hears(t, "the caller", caller, repHz["rep2"])
 	hears(t, "the rep", rep, callerHz)
-	if err := rep.Hold(within(t, 5*time.Second), true); err != nil {
+	if err := rep.Hold(within(t, 15*time.Second), true); err != nil {
 		t.Fatal(err)
 	}
 	hears(t, "the caller on hold", caller, musicHz)
-	if err := rep.Hold(within(t, 5*time.Second), false); err != nil {
+	if err := rep.Hold(within(t, 15*time.Second), false); err != nil {
 		t.Fatal(err)
 	}
 	hears(t, "the rep again", rep, callerHz)
@@ -137,11 +137,11 @@ func TestAccountThatRequiresSRTP(t *testing.T) {
 	hears(t, "the parked caller", caller, musicHz)
 	slot := h.told(h.newCall(), call.Parked).Slot
 
-	plain, err := h.rep("rep2", softphone.Manual).Call(within(t, 5*time.Second), slot)
+	plain, err := h.rep("rep2", softphone.Manual).Call(within(t, 15*time.Second), slot)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if end, err := plain.WaitEnded(within(t, 5*time.Second)); err != nil || end.Status != 488 {
+	if end, err := plain.WaitEnded(within(t, 15*time.Second)); err != nil || end.Status != 488 {
 		t.Errorf("a plain phone: %+v, %v", end, err)
 	}
 	rep := h.dials(h.encrypted("rep2", softphone.Manual), slot)

@@ -58,7 +58,7 @@ func (k talk) together(t *testing.T) {
 // refers transfers the caller to where number leads, and is told the end of it.
 func (k talk) refers(t *testing.T, number string) softphone.Referred {
 	t.Helper()
-	r, err := k.rep.Refer(within(t, 10*time.Second), number)
+	r, err := k.rep.Refer(within(t, 20*time.Second), number)
 	if err != nil {
 		t.Fatalf("refer to %s: %v", number, err)
 	}
@@ -296,7 +296,7 @@ func TestParkByKeysAndOverTheAPI(t *testing.T) {
 	}
 	t.Run("the rep presses *7", func(t *testing.T) {
 		k := h.talks(trunk, rep1, callerHz)
-		if err := k.rep.SendDigits(within(t, 5*time.Second), "*7"); err != nil && !errors.Is(err, softphone.ErrEnded) {
+		if err := k.rep.SendDigits(within(t, 15*time.Second), "*7"); err != nil && !errors.Is(err, softphone.ErrEnded) {
 			t.Fatal(err)
 		}
 		h.told(k.id, call.Parked)
@@ -308,14 +308,14 @@ func TestParkByKeysAndOverTheAPI(t *testing.T) {
 	})
 	t.Run("a program parks", func(t *testing.T) {
 		k := h.talks(trunk, rep1, callerHz)
-		park, err := h.Hub.Park(within(t, 5*time.Second), k.id, "sales", 704, call.Actor{Via: "rest"})
+		park, err := h.Hub.Park(within(t, 15*time.Second), k.id, "sales", 704, call.Actor{Via: "rest"})
 		if err != nil {
 			t.Fatal(err)
 		}
 		if park.Slot != 704 || park.Parker != "rep1" || park.Via != "rest" {
 			t.Errorf("%+v", park)
 		}
-		if _, err := h.Hub.Park(within(t, 5*time.Second), k.id, "sales", 705, call.Actor{Via: "rest"}); err == nil {
+		if _, err := h.Hub.Park(within(t, 15*time.Second), k.id, "sales", 705, call.Actor{Via: "rest"}); err == nil {
 			t.Error("a parked call cannot be parked once more")
 		}
 		back(t, k, park)
@@ -344,10 +344,10 @@ func TestTwoParksOfOneCallAtOnce(t *testing.T) {
 
 	other := make(chan error, 1)
 	go func() {
-		_, err := h.Hub.Park(within(t, 5*time.Second), k.id, "sales", 0, call.Actor{User: "rep1", Via: "rest"})
+		_, err := h.Hub.Park(within(t, 15*time.Second), k.id, "sales", 0, call.Actor{User: "rep1", Via: "rest"})
 		other <- err
 	}()
-	r, err := k.rep.Refer(within(t, 10*time.Second), "700")
+	r, err := k.rep.Refer(within(t, 20*time.Second), "700")
 	won := 0
 	if err == nil && r.Status == 200 {
 		won++
@@ -379,7 +379,7 @@ func TestTransferToAColleague(t *testing.T) {
 	told := make(chan softphone.Referred, 1)
 	refer := func(to string) {
 		go func() {
-			r, err := k.rep.Refer(within(t, 10*time.Second), to)
+			r, err := k.rep.Refer(within(t, 20*time.Second), to)
 			if err != nil {
 				t.Error(err)
 			}

@@ -53,7 +53,7 @@ func (h *hub) rest(status int, method, path, contentType string, body []byte, in
 // waits waits until a phone shows so many messages.
 func waits(t *testing.T, s *softphone.Subscription, counts string) {
 	t.Helper()
-	n, err := s.Next(within(t, 10*time.Second))
+	n, err := s.Next(within(t, 20*time.Second))
 	if err != nil || !strings.Contains(n.Body, "Voice-Message: "+counts+" (0/0)\r\n") {
 		t.Fatalf("want %s: %v\n%s", counts, err, n.Body)
 	}
@@ -84,12 +84,12 @@ numbers:
 	}
 
 	rep1 := h.rep("rep1", softphone.Manual)
-	team, err := rep1.Subscribe(within(t, 5*time.Second), "message-summary", "team", 10*time.Minute)
+	team, err := rep1.Subscribe(within(t, 15*time.Second), "message-summary", "team", 10*time.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}
 	waits(t, team, "0/0")
-	if _, err := h.rep("rep3", softphone.Manual).Subscribe(within(t, 5*time.Second), "message-summary", "team", time.Minute); err == nil {
+	if _, err := h.rep("rep3", softphone.Manual).Subscribe(within(t, 15*time.Second), "message-summary", "team", time.Minute); err == nil {
 		t.Error("rep3 is not of the team")
 	}
 
@@ -97,7 +97,7 @@ numbers:
 	id := h.newCall()
 	hears(t, "the caller", caller, 1500)
 	eventually(t, "the recording begins", func() bool { return h.recording("team", id) })
-	if err := caller.HearsNothing(within(t, 10*time.Second), 1500*time.Millisecond); err != nil {
+	if err := caller.HearsNothing(within(t, 20*time.Second), 1500*time.Millisecond); err != nil {
 		t.Fatal(err)
 	}
 	caller.Hangup()
@@ -162,7 +162,7 @@ func TestRepHearsMessages(t *testing.T) {
 	node := ""
 	h := start(t, "", func(c *config.Config) { node = c.Node })
 	rep1 := h.rep("rep1", softphone.Manual)
-	mwi, err := rep1.Subscribe(within(t, 5*time.Second), "message-summary", "rep1", 10*time.Minute)
+	mwi, err := rep1.Subscribe(within(t, 15*time.Second), "message-summary", "rep1", 10*time.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -178,7 +178,7 @@ func TestRepHearsMessages(t *testing.T) {
 		if err := os.WriteFile(file, wav.Linear(tone.Generate(hz, 8*time.Second, 8000), 8000), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if err := h.Mail.Keep(within(t, 5*time.Second), m, call.Event{At: at, Call: m.Call, Type: call.VoicemailNew}); err != nil {
+		if err := h.Mail.Keep(within(t, 15*time.Second), m, call.Event{At: at, Call: m.Call, Type: call.VoicemailNew}); err != nil {
 			t.Fatal(err)
 		}
 		ids = append(ids, m.ID)
@@ -186,12 +186,12 @@ func TestRepHearsMessages(t *testing.T) {
 	}
 	d := h.dialled(rep1, "rep1", voicemail.Code)
 	hears(t, "rep1", d, 1500)
-	if err := d.SendDigits(within(t, 5*time.Second), "7"); err != nil {
+	if err := d.SendDigits(within(t, 15*time.Second), "7"); err != nil {
 		t.Fatal(err)
 	}
 	waits(t, mwi, "1/0")
 	hears(t, "rep1", d, 1900)
-	if err := d.SendDigits(within(t, 5*time.Second), "9"); err != nil {
+	if err := d.SendDigits(within(t, 15*time.Second), "9"); err != nil {
 		t.Fatal(err)
 	}
 	waits(t, mwi, "0/1")
@@ -231,7 +231,7 @@ func TestVoicemailOfAnotherNode(t *testing.T) {
 
 	now := time.Now()
 	m := voicemail.Message{ID: call.NewID("msg", now), Box: "team", Call: "call_x", Node: call.NodeID(node), File: "team/x.wav", LeftAt: now}
-	if err := here.Mail.Keep(within(t, 5*time.Second), m, call.Event{At: now, Call: m.Call, Type: call.VoicemailNew}); err != nil {
+	if err := here.Mail.Keep(within(t, 15*time.Second), m, call.Event{At: now, Call: m.Call, Type: call.VoicemailNew}); err != nil {
 		t.Fatal(err)
 	}
 	if answer := there.rest(409, "GET", "/v1/voicemail_messages/"+m.ID+"/audio", "", nil, nil); !strings.Contains(string(answer), node) {
