@@ -29,7 +29,7 @@ func Start(f *Flow, caller Caller, now time.Time) (Run, []Command, error) {
 
 // StartWith is Start with variables that are there from the first.
 func StartWith(f *Flow, caller Caller, now time.Time, vars map[string]any) (Run, []Command, error) {
-	run := Run{Flow: f.name, Version: f.version, Subflows: f.subflows, Caller: caller, Vars: map[string]any{}, Retries: map[string]int{}, StartedAt: now}
+	run := Run{Flow: f.name, Version: f.version, Subflows: f.subflows, Caller: caller, Vars: map[string]any{}, StartedAt: now}
 	merge(run.Vars, brought(vars))
 	if len(f.broken) > 0 {
 		run.Ended = true
@@ -119,15 +119,24 @@ func hangUp(f *Flow, run Run, e Event) (Run, []Command, error) {
 // copied is a run that can be changed without changing r. Maps within Vars are
 // replaced, never written to.
 func (r Run) copied() Run {
-	r.Vars, r.Retries = maps.Clone(r.Vars), maps.Clone(r.Retries)
-	if r.Vars == nil {
+	if r.Vars = maps.Clone(r.Vars); r.Vars == nil {
 		r.Vars = map[string]any{}
 	}
+	if len(r.Retries) == 0 {
+		r.Retries = nil // made when one is counted
+	} else {
+		r.Retries = maps.Clone(r.Retries)
+	}
+	r.Path = append(make([]Decision, 0, len(r.Path)+3), r.Path...)
+	return r
+}
+
+// retried counts that a node has asked again.
+func (r *Run) retried(node string) {
 	if r.Retries == nil {
 		r.Retries = map[string]int{}
 	}
-	r.Path = append(make([]Decision, 0, len(r.Path)+4), r.Path...)
-	return r
+	r.Retries[node]++
 }
 
 // walk is one stretch of a run, from an event to the next wait.

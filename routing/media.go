@@ -138,7 +138,7 @@ func askAgain(w *walk, n *node, do waiting, retries int, t turn) turn {
 		return t
 	}
 	if used := w.run.Retries[n.id]; used < retries {
-		w.run.Retries[n.id] = used + 1
+		w.run.retried(n.id)
 		t.reason = strings.TrimPrefix(fmt.Sprintf("%s; asked again, %d of %d", t.reason, used+1, retries), "; ")
 		t.again = do.ask(w, n)
 		if t.rule == "" {

@@ -16,6 +16,7 @@ type park struct {
 	Visibility string `json:"visibility"`
 	MaxParkS   secs   `json:"max_park_s"`
 	Ladder     []rung `json:"ladder"`
+	steps      []Step // of the ladder; commands share them
 }
 
 // rung is a step of the ladder as documents write it.
@@ -92,11 +93,14 @@ var (
 )
 
 func (p *park) ask(w *walk, n *node) Command {
-	c := Park{
+	return Park{
 		Node: n.id, Lot: p.Lot, Slot: p.Slot, Music: p.Moh, Note: w.text(p.Note), Owner: p.Owner,
-		Visibility: p.Visibility, MaxPark: p.MaxParkS.duration(),
+		Visibility: p.Visibility, MaxPark: p.MaxParkS.duration(), Ladder: slices.Clip(p.steps),
 	}
-	c.Ladder = make([]Step, 0, max(1, len(p.Ladder)))
+}
+
+func (p *park) prepare(*Flow) {
+	p.steps = make([]Step, 0, max(1, len(p.Ladder)))
 	for _, r := range p.Ladder {
 		s := Step{
 			After: r.AfterS.duration(), Do: r.Do, To: r.To, Repeat: r.RepeatS.duration(), Ring: r.RingS.duration(),
@@ -108,12 +112,11 @@ func (p *park) ask(w *walk, n *node) Command {
 		if s.Do == "offer" {
 			s.Strategy = cmp.Or(s.Strategy, "ring_all")
 		}
-		c.Ladder = append(c.Ladder, s)
+		p.steps = append(p.steps, s)
 	}
-	if len(c.Ladder) == 0 {
-		c.Ladder = []Step{{After: c.MaxPark, Do: "goto", Outcome: "expired", OnUnknown: "run"}}
+	if len(p.steps) == 0 {
+		p.steps = append(p.steps, Step{After: p.MaxParkS.duration(), Do: "goto", Outcome: "expired", OnUnknown: "run"})
 	}
-	return c
 }
 
 func (p *park) told(_ *walk, _ *node, e Event) turn { return turn{outcome: e.Outcome} }

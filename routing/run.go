@@ -26,10 +26,10 @@ type Run struct {
 	Version  int            `json:"version"`
 	Subflows map[string]int `json:"subflows,omitempty"` // versions of the flows it calls, by name; not to be changed
 	Caller   Caller         `json:"caller"`
-	At       string         `json:"at"`              // the node that waits; "" when ended
-	Vars     map[string]any `json:"vars"`            // crm.*, vars.*, digits …
-	Retries  map[string]int `json:"retries"`         // per menu or collect node
-	Asked    map[string]any `json:"asked,omitempty"` // what the node that waits was given, for its decision
+	At       string         `json:"at"`                // the node that waits; "" when ended
+	Vars     map[string]any `json:"vars"`              // crm.*, vars.*, digits …
+	Retries  map[string]int `json:"retries,omitempty"` // per menu or collect node
+	Asked    map[string]any `json:"asked,omitempty"`   // what the node that waits was given, for its decision
 	Visits   int            `json:"visits"`
 	Hungup   bool           `json:"hungup"` // the hang-up handler has begun
 	Failed   bool           `json:"failed"` // the error handler has begun
