@@ -216,6 +216,10 @@ func (l *linter) named(n *node, at place, f Format, s string) {
 		l.compiles(at, s, expr.AsBool())
 	case Numeric:
 		l.compiles(at, s, expr.AsFloat64())
+	case PhoneNumber:
+		if !dialable.MatchString(s) {
+			l.err(at, "%q is no telephone number, such as +34910000000", s)
+		}
 	case Template:
 		t, err := parseTemplate(s)
 		if err != nil {

@@ -27,10 +27,10 @@ func dialType() kind {
 			"targets":     listOf(name(DialTarget, "owner, sticky (the agent who talked with this caller last), agent:<name>, team:<name>, skill:<name> or number:<+34…>")),
 			"strategy":    choice("all at once; whoever has been idle longest, then the next who is idle, until ring_s is over; or one after another as they are named, each for ring_s", "ring_all", "longest_idle", "ordered"),
 			"ring_s":      seconds("how long it rings", 20, 1, 300),
-			"whisper":     name(Template, "what the rep is shown or told first"),
+			"whisper":     name(Template, "what whoever answers is told before they are connected; shown on their phone where nothing speaks"),
 			"record":      flag("record the conversation", false),
 			"sticky_d":    amount("number", "how many days ago sticky may have been", defaultStickyD, 1, 3650),
-			"present_cid": text("the number shown to a number outside"),
+			"present_cid": name(PhoneNumber, "shown to a number outside instead of the caller's"),
 		}, "targets"),
 		Outcomes: []string{"answered", "no_answer", "busy", "unavailable", "rejected", "failed"}, Waits: true,
 	}, as[dial]}

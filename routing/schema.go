@@ -45,6 +45,7 @@ const (
 	FlowName        Format = "flow"
 	DispositionCode Format = "disposition_code"
 	Channel         Format = "channel"       // "webhook", "email", "chat", "chat:sales"
+	PhoneNumber     Format = "phone_number"  // "+34910000000"
 	DialTarget      Format = "dial_target"   // "owner", "agent:ann", "team:enterprise", "number:+34…"
 	LadderTarget    Format = "ladder_target" // also "parker", "manager"
 	MailBox         Format = "box"           // "owner", "owner_or_team", "agent:ann", "team:sales" or a name

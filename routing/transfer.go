@@ -17,8 +17,8 @@ func transferType() kind {
 		Cfg: object(fields{
 			"to":          name(DialTarget, "owner, sticky, agent:<name>, team:<name>, skill:<name> or number:<+34…>"),
 			"ring_s":      seconds("how long it rings", 60, 1, 300),
-			"whisper":     name(Template, "what the rep is shown"),
-			"present_cid": text("the number shown to a number outside"),
+			"whisper":     name(Template, "what whoever answers is told before they are connected; shown on their phone where nothing speaks"),
+			"present_cid": name(PhoneNumber, "shown to a number outside instead of the caller's"),
 		}, "to"),
 		Outcomes: []string{transferred, "failed"}, Waits: true,
 	}, as[transfer]}

@@ -41,7 +41,8 @@ type EventType string
 const (
 	Offered      EventType = "call.offered"
 	Ringing      EventType = "call.ringing"
-	AnsweredBy   EventType = "call.answered" // by the system or a person, see Actor
+	AnsweredBy   EventType = "call.answered"  // by the system or a person, see Actor
+	Whispered    EventType = "call.whispered" // to who has answered, before they are connected
 	Connected    EventType = "call.connected"
 	Parted       EventType = "call.parted"      // a conversation ended while the caller stayed
 	Transferred  EventType = "call.transferred" // Data: {to, from_call or into_call}

@@ -159,6 +159,7 @@ type Target struct {
 type Invitation struct {
 	Call       call.ID
 	Shown      Party         // caller: From and P-Asserted-Identity
+	Present    call.Number   // shown to numbers outside instead of the caller's; "" shows that
 	Display    string        // overrides the shown name: "701 0:45 Ana"
 	Diverted   string        // recall: the slot it comes from; deflected: whose phone sent it on (Diversion, RFC 5806)
 	Deflected  bool          // Diverted is a phone that sent the call on

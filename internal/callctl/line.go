@@ -188,7 +188,9 @@ func (c *Call) dial(cmd routing.Dial) {
 		t := &turns{
 			via: "dial", strategy: cmd.Strategy, ring: orElse(cmd.Ring, recallRing), over: over,
 			whoever: c.agent != "", // a colleague may ring one who is away
+			inv:     Invitation{Present: call.Number(cmd.PresentCID)},
 		}
+		t.whisper = c.whispering(cmd.Whisper, cmd.Node, &t.inv)
 		if !c.ringAll(t, cmd.Targets) {
 			c.log.Info("dial has nobody to ring", "node", cmd.Node)
 			c.resume("unavailable", nil)

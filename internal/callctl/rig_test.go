@@ -71,10 +71,10 @@ const (
 )
 
 // story runs f in a bubble of virtual time; then all must be as if nobody had called.
-func story(t *testing.T, f func(r *rig)) {
+func story(t *testing.T, f func(r *rig), with ...func(*callctl.Config)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t)
+		r := newRig(t, with...)
 		done := false
 		defer func() {
 			if !done { // a fatal failure: leave the bubble in order, so that it is seen
@@ -100,7 +100,7 @@ func (r *rig) shutDown() {
 	<-r.pumped
 }
 
-func newRig(t *testing.T) *rig {
+func newRig(t *testing.T, with ...func(*callctl.Config)) *rig {
 	t.Helper()
 	r := &rig{
 		t: t, db: &database{slow: map[string]time.Duration{}, after: map[string]func(){}},
@@ -118,7 +118,7 @@ func newRig(t *testing.T) *rig {
 	r.lines = &lines{mem, r.db}
 	r.queue = queues.NewService(mem)
 	r.phone = &exchange{r: r, devices: map[string][]device{}, texts: map[string][]string{}}
-	r.hub = callctl.New(callctl.Config{
+	cfg := callctl.Config{
 		Node: "n1", Plan: r.plan, Book: r.book, Parking: r.parks, Lines: r.lines, Directory: r, Dialer: r.phone,
 		Dispositions: r.said, Callbacks: r.owed, Notify: r.notify,
 		Flow: func(context.Context, routing.Run) (*routing.Flow, error) {
@@ -127,7 +127,11 @@ func newRig(t *testing.T) *rig {
 			return r.flows["main"], nil
 		},
 		Voicemail: t.TempDir(), Recordings: r.tapes, WrapUp: 10 * time.Second, Messages: r.mail, Ask: r.asks, Sticky: r.talkedLast, Log: slog.New(&errorLog{r: r}),
-	})
+	}
+	for _, f := range with {
+		f(&cfg)
+	}
+	r.hub = callctl.New(cfg)
 	r.lot(parking.Lot{Name: "sales", Extension: "700", First: 701, Last: 703, Music: "hold"})
 	for _, a := range []string{"ann", "bea", "carl"} {
 		r.agent(a)

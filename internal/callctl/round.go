@@ -29,6 +29,8 @@ type round struct {
 	handOver func()               // transfer: lets the rep who asked go, when the target has answered
 	rung     func()               // once, when at least one phone is being rung
 	closed   bool
+	whisper  *whisper // what whoever answers is told first; nil: nothing
+	briefed  bool     // and is being told
 	inv      Invitation
 	turns    *turns       // of which this is one; nil if it is alone
 	from     *choosing    // what it was chosen from; nil if it was not
@@ -177,6 +179,9 @@ func (c *Call) ring(r *round, agents []string, numbers []call.Number, ring time.
 	for _, a := range agents {
 		start(a, Target{Agent: a})
 	}
+	if inv.Present != "" {
+		inv.Shown = Party{Number: inv.Present}
+	}
 	for _, n := range numbers {
 		start("", Target{Number: n}) // the dialler knows which trunks are up and have room
 	}
@@ -254,7 +259,9 @@ func (c *Call) won(r *round, l Leg) {
 		return
 	}
 	if c.stay == nil {
-		c.connect(r, l, by, nil)
+		if !c.told(r, l, by) {
+			c.connect(r, l, by, nil)
+		}
 		return
 	}
 	if r.claim != 0 {
@@ -349,10 +356,13 @@ func (c *Call) lost(r *round, ev LegEnded) {
 	x := r.legs[ev.Leg.ID()]
 	delete(r.legs, ev.Leg.ID())
 	c.unheard(r, ev.Leg)
+	a := r.agents[x.agent]
 	if r.wants == ev.Leg {
 		r.wants = nil
+		if r.briefed && ev.Remote && a.why == call.NoAnswer {
+			a.why = call.Rejected // they have heard who it is
+		}
 	}
-	a := r.agents[x.agent]
 	if ev.Remote && a.why == call.NoAnswer {
 		a.why = ev.Cause
 	}

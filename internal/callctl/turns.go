@@ -18,6 +18,7 @@ type turns struct {
 	until    time.Time // longest_idle
 	whoever  bool
 	inv      Invitation
+	whisper  *whisper
 	nobody   []passedOver
 
 	order   []turn        // ordered: who is left
@@ -73,7 +74,7 @@ func (c *Call) ringAll(t *turns, targets []string) bool {
 
 // round is that of the next turn.
 func (t *turns) round(c *Call) *round {
-	r := &round{via: t.via, turns: t, from: &choosing{strategy: t.strategy, step: t.step, nobody: t.nobody}}
+	r := &round{via: t.via, whisper: t.whisper, turns: t, from: &choosing{strategy: t.strategy, step: t.step, nobody: t.nobody}}
 	if t.strategy == "longest_idle" {
 		r.asked = t.asked
 	}

@@ -17,6 +17,7 @@ type round struct {
 	step  int    // of the ladder
 	offer string // that reserved the agents
 	rings []*rung
+	tells time.Duration // what whoever answers is told first takes so long
 	worst call.Cause
 	over  func(why call.Cause) // once, when nobody answered
 	timer *timer
@@ -87,7 +88,7 @@ func (c *stage) behaves(name string, m manner) {
 func (c *stage) dial(cmd routing.Dial) {
 	c.wait.talked, c.wait.forces = cmd.Talked, true
 	c.hear("ringback", "")
-	t := &turns{round: round{via: "dial"}, strategy: cmd.Strategy, ring: orElse(cmd.Ring, 20*time.Second)}
+	t := &turns{round: round{via: "dial", tells: c.world.says("", cmd.Whisper)}, strategy: cmd.Strategy, ring: orElse(cmd.Ring, 20*time.Second)}
 	t.over = func(why call.Cause) {
 		if c.stay == nil && c.talk == nil {
 			c.resume(dialWord(why), nil)
@@ -294,7 +295,7 @@ func (c *stage) stopRinging(vias ...string) {
 
 // won: somebody has answered. A parked call is claimed first.
 func (c *stage) won(r *round, who string) {
-	if c.over() || c.talk != nil || r.ended {
+	if c.over() || c.talk != nil || r.ended || c.whispers(r, who) {
 		return
 	}
 	agent := ""

@@ -68,6 +68,23 @@ func hub() sim.World {
 	}
 }
 
+func TestWhisper(t *testing.T) {
+	f := flow(t, "d", `"d": {"type": "dial", "cfg": {"targets": ["agent:ann", "agent:ben"], "whisper": "a gold customer, for you"}, "on": {"answered": "bye", "default": "v"}},
+		"v": {"type": "voicemail", "on": {"default": "bye"}}`)
+	w := hub()
+	w.Speech = 10
+	given := routing.Imagined{Agents: map[string]string{"ann": "available:4s", "ben": "available:5s"}, TalkS: 60}
+	r := run(t, w, f, given)
+	want := []sim.Heard{{FromMS: 0, ToMS: 6400, Kind: "ringback"}, {FromMS: 6400, ToMS: 66400, Kind: "conversation", What: "ann"}}
+	if len(r.Hears) != 2 || r.Hears[0] != want[0] || r.Hears[1] != want[1] || r.Outcome != "answered" {
+		t.Errorf("%+v, %s", r.Hears, r.Outcome)
+	}
+	r = run(t, w, f, given, routing.ImaginedEvent{AtS: 5, Hangup: true})
+	if r.Outcome != "hangup" || len(r.Hears) != 1 {
+		t.Error(r.Outcome, story(r))
+	}
+}
+
 func TestLadder(t *testing.T) {
 	f := flow(t, "p", parked)
 	t.Run("offers, then the queue while the call stays in its slot", func(t *testing.T) {
