@@ -194,6 +194,11 @@ func (m *Memory) Claim(_ context.Context, t Target, by call.Actor, now time.Time
 		if p.ClaimUntil.After(now) {
 			return Park{}, &NotParkedError{What: t.String(), Taken: clone(p)}
 		}
+	}
+	if !p.MayTake(by) {
+		return Park{}, &DeniedError{What: t.String(), Takers: slices.Clone(p.Takers)}
+	}
+	if p.State == StateClaimed {
 		m.note(p.ClaimLostFact(now, "taken_over"))
 	}
 	p.State, p.Epoch, p.ClaimedBy = StateClaimed, p.Epoch+1, by

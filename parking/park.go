@@ -2,6 +2,8 @@ package parking
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/callyard/callyard/internal/call"
@@ -20,6 +22,9 @@ type Park struct {
 	Name   string // the caller's, if known
 	Note   string
 	Owner  string // the CRM record's owner, if known: an agent
+	// Takers are the agents who may take the call unasked; nobody named: everybody.
+	// Whoever is offered the call may take it in any case.
+	Takers []string
 	// Reservation asks Put for the slot that it holds, and for its clock.
 	Reservation string
 
@@ -87,6 +92,11 @@ type (
 		What  string // "slot 701", "park park_…"
 		Taken *Park
 	}
+	// DeniedError: the call is for others to take.
+	DeniedError struct {
+		What   string
+		Takers []string
+	}
 	// AlreadyParkedError: the call itself waits in a slot: one call, one slot.
 	AlreadyParkedError struct{ In Park }
 	// UnknownLotError: no lot has this name.
@@ -106,6 +116,10 @@ func (e *OccupiedError) Error() string {
 	return fmt.Sprintf("slot %d of lot %s holds a call of %s since %s", e.Slot, e.Lot, e.By.From.Masked(), e.By.ParkedAt.Format(time.TimeOnly))
 }
 
+func (e *DeniedError) Error() string {
+	return fmt.Sprintf("%s: only %s may take this call", e.What, strings.Join(e.Takers, ", "))
+}
+
 func (e *AlreadyParkedError) Error() string {
 	return fmt.Sprintf("call %s is parked already, in slot %d of lot %s", e.In.Call, e.In.Slot, e.In.Lot)
 }
@@ -123,6 +137,12 @@ func (e *NotParkedError) Error() string {
 	default:
 		return fmt.Sprintf("%s: %s by %s at %s", e.What, e.Taken.Reason, e.Taken.EndedBy.User, e.Taken.EndedAt.Format(time.TimeOnly))
 	}
+}
+
+// MayTake tells whether somebody may take the call: everybody, unless it is for
+// some; and whoever it was offered to, by its ladder or a queue.
+func (p Park) MayTake(by call.Actor) bool {
+	return len(p.Takers) == 0 || by.Via == "offer" || by.Via == "recall" || by.Via == "queue" || slices.Contains(p.Takers, by.User)
 }
 
 // StepDue is the job that runs when a step of a park's ladder is due. Done

@@ -52,7 +52,7 @@ func parkType() kind {
 			"moh":        text("music, or nothing for the lot's"),
 			"note":       name(Template, "shown to whoever looks at the slot"),
 			"owner":      name(LadderTarget, "the rep whose call it is, or nothing for the CRM record's owner"),
-			"visibility": choice("who may take it", "all", "team", "parker"),
+			"visibility": choice("who may take it unasked: everybody, the teams of its owner, or the owner alone; whoever the ladder offers it to may in any case", "all", "team", "parker"),
 			"max_park_s": seconds("the longest stay", 300, 10, 9999),
 			"ladder":     listOf(rungSchema()),
 		}, "lot"),

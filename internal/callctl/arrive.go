@@ -102,6 +102,10 @@ func (h *Hub) retrieveWith(ctx context.Context, leg Leg, t parking.Target, by ca
 		if errors.As(err, &nobody) && nobody.Taken == nil && empty() {
 			return
 		}
+		if _, denied := errors.AsType[*parking.DeniedError](err); denied {
+			refuse(leg, call.Forbidden, err.Error())
+			return
+		}
 		if late(err) {
 			refuse(leg, call.Gone, err.Error())
 			return

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/callyard/callyard/crm"
 	"github.com/callyard/callyard/internal/call"
 	"github.com/callyard/callyard/internal/callctl"
 	"github.com/callyard/callyard/parking"
@@ -203,6 +205,42 @@ func TestSlotDial(t *testing.T) {
 			r.is("reasons", r.reasons(id), []string{"retrieved_other"})
 		})
 	})
+	for visibility, may := range map[string][]string{"all": {"ann", "bea"}, "team": {"ann"}, "parker": {}} {
+		t.Run("a call for "+visibility+" is for whoever that is, and for whom the ladder offers it to", func(t *testing.T) {
+			story(t, func(r *rig) {
+				r.crm[caller] = crm.Record{Kind: "contact", Owner: "carl"}
+				bea, err := r.lines.Agent(t.Context(), "bea")
+				if err != nil {
+					t.Fatal(err)
+				}
+				bea.Teams = []string{"service"}
+				if err := r.lines.SaveAgent(t.Context(), bea); err != nil {
+					t.Fatal(err)
+				}
+				r.flow(`"in": {"type": "crm_lookup", "on": {"default": "p"}}, "p": {"type": "park", "cfg": {"lot": "sales", "owner": "owner", "visibility": "` + visibility + `", "max_park_s": 60,
+					"ladder": [{"after_s": 20, "do": "offer", "to": "agent:bea", "ring_s": 10}, {"after_s": 60, "do": "goto", "outcome": "expired"}]}, "on": {"default": "bye"}}`)
+				r.phone.has("bea", answersAfter(time.Second))
+				for _, who := range []string{"ann", "bea"} {
+					p := r.calls()
+					r.pass(2 * time.Second)
+					rep := r.dials(who, "701")
+					r.pass(time.Second)
+					cause, note := rep.told()
+					if slices.Contains(may, who) {
+						r.talking(p, rep)
+					} else if cause != call.Forbidden || !strings.Contains(note, "carl") {
+						t.Errorf("%s is told %s %q", who, cause, note)
+					}
+					if !slices.Contains(may, who) && who == "bea" { // it is offered to her
+						r.pass(20 * time.Second)
+						r.talking(p, r.phone.calls("bea")[len(r.phone.calls("bea"))-1])
+					}
+					p.hangUp()
+					r.pass(time.Minute)
+				}
+			})
+		})
+	}
 	t.Run("an empty slot is refused, and dialling it parks nobody", func(t *testing.T) {
 		story(t, func(r *rig) {
 			rep := r.dials("ann", "702")

@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/callyard/callyard/internal/call"
@@ -51,8 +53,9 @@ func (c *Call) parkByFlow(cmd routing.Park) {
 	longest := cmp.Or(cmd.MaxPark, lot.MaxPark)
 	p := parking.Park{Slot: slot, Via: "flow", Note: cmd.Note, Ladder: parking.Climb(rungs(cmd.Ladder), longest), Owner: c.owner()}
 	if cmd.Owner != "" && cmd.Owner != "owner" {
-		p.Owner = cmd.Owner
+		p.Owner = strings.TrimPrefix(cmd.Owner, "agent:")
 	}
+	p.Takers = plan.takers(cmd.Visibility, cmp.Or(p.Parker, p.Owner))
 	if cmd.Music != "" {
 		lot.Music = cmd.Music
 	}
@@ -79,6 +82,25 @@ func rungs(steps []routing.Step) []parking.Step {
 		})
 	}
 	return out
+}
+
+// takers are the agents who may take a call that is not for all: its owner, or
+// those of the owner's teams. Where nobody owns it everybody may: a caller whom
+// nobody can take is worse off than one whom the wrong rep takes.
+func (p *Plan) takers(visibility, whose string) []string {
+	a, ok := p.Agents[whose]
+	switch {
+	case !ok || visibility != "team" && visibility != "parker":
+		return nil
+	case visibility == "parker":
+		return []string{a.Name}
+	}
+	var out []string
+	for _, t := range a.Teams {
+		out = append(out, p.Team(t)...)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
 // owner is the agent who owns the caller's CRM record.

@@ -153,6 +153,9 @@ func parkingProblem(err error) *Problem {
 		}
 		return p
 	}
+	if e, ok := errors.AsType[*parking.DeniedError](err); ok {
+		return &Problem{Status: http.StatusForbidden, Code: "call_for_others", Detail: e.Error()}
+	}
 	if e, ok := errors.AsType[*parking.FullError](err); ok {
 		p := conflict("lot_full")
 		p.Detail, p.Lot = e.Error(), e.Lot

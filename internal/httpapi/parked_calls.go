@@ -24,6 +24,7 @@ type ParkedCall struct {
 	Name     string      `json:"name"`
 	Note     string      `json:"note"`
 	Owner    string      `json:"owner" doc:"Of the CRM record"`
+	Takers   []string    `json:"takers,omitempty" doc:"The agents who may take it unasked; nobody: everybody"`
 	State    string      `json:"state" enum:"parked,claimed,ended"`
 	ParkedAt time.Time   `json:"parked_at"`
 	Age      int64       `json:"age_ms" doc:"Until now, or until it ended"`
@@ -170,7 +171,7 @@ func (a *api) parkOf(p parking.Park) (ParkedCall, error) {
 	}
 	return ParkedCall{
 		ID: p.ID, Call: p.Call, Node: p.Node, Lot: p.Lot, Slot: p.Slot, Parker: p.Parker, Via: p.Via,
-		From: p.From, Name: p.Name, Note: p.Note, Owner: p.Owner, State: string(p.State),
+		From: p.From, Name: p.Name, Note: p.Note, Owner: p.Owner, Takers: p.Takers, State: string(p.State),
 		ParkedAt: p.ParkedAt, Age: max(0, until.Sub(p.ParkedAt)).Milliseconds(), Deadline: p.Deadline,
 		Ladder: some(ladder), Next: p.Next, NextAt: p.NextAt,
 		ClaimedBy: someone(p.ClaimedBy), ClaimedAt: moment(p.ClaimedAt), ClaimUntil: moment(p.ClaimUntil),

@@ -50,11 +50,11 @@ func (c *stage) parkByFlow(cmd routing.Park) {
 	longest := cmp.Or(cmd.MaxPark, lot.MaxPark)
 	owner := c.owner()
 	if cmd.Owner != "" && cmd.Owner != "owner" {
-		owner = cmd.Owner
+		owner = strings.TrimPrefix(cmd.Owner, "agent:")
 	}
 	now := c.clock.now
 	p, err := c.parks.Put(c.ctx, parking.Park{
-		Call: imaginedID, Lot: lot.Name, Slot: slot, Via: "flow", From: c.from, Name: c.name, Note: cmd.Note, Owner: owner,
+		Call: imaginedID, Lot: lot.Name, Slot: slot, Via: "flow", From: c.from, Name: c.name, Note: cmd.Note, Owner: owner, Takers: c.world.takers(cmd.Visibility, owner),
 		ParkedAt: now, Deadline: now.Add(longest), Ladder: parking.Climb(rungs(cmd.Ladder), longest),
 	})
 	var (

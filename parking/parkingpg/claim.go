@@ -23,7 +23,8 @@ const fact = `jsonb_build_object('park', id, 'lot', lot, 'slot', slot::text, 'ac
 // not wait for the disk. %s finds the park; $1 and $2 are who and when.
 const claim = `with t as (
 		select id, state, claimed_by, epoch from parks
-		where %s and ended_at is null and (state = 'parked' or claim_until <= $2) for update),
+		where %s and ended_at is null and (state = 'parked' or claim_until <= $2)
+			and (takers = '{}' or $1::jsonb ->> 'via' in ('offer', 'recall', 'queue') or $1::jsonb ->> 'user' = any (takers)) for update),
 	c as (
 		update parks p set state = 'claimed', epoch = p.epoch + 1, claimed_by = $1, claimed_at = $2,
 			claim_until = $2::timestamptz + l.claim_ms * interval '1 ms'
@@ -58,24 +59,27 @@ func (s *Store) Claim(ctx context.Context, t parking.Target, by call.Actor, now 
 		return parking.Park{}, fmt.Errorf("claim %s: %w", t, err)
 	}
 	if len(won) == 0 {
-		return parking.Park{}, s.quicker(ctx, t, now)
+		return parking.Park{}, s.notWon(ctx, t, by, now)
 	}
 	s.db.Announce()
 	return won[0], nil
 }
 
-// quicker says who has what was to be claimed.
-func (s *Store) quicker(ctx context.Context, t parking.Target, now time.Time) error {
-	if t.Park != "" {
-		return s.tooLate(ctx, t.Park)
+// notWon says who has what was to be claimed, or who may.
+func (s *Store) notWon(ctx context.Context, t parking.Target, by call.Actor, now time.Time) error {
+	where, args := `where id = $1`, []any{t.Park}
+	if t.Park == "" {
+		where, args = `where lot = $1 and slot = $2 and (ended_at is null or ended_at > $3)
+			order by ended_at desc nulls first limit 1`, []any{t.Lot, t.Slot, now.Add(-parking.Remembered)}
 	}
-	p, ok, err := s.one(ctx, s.db.Pool, `where lot = $1 and slot = $2 and (ended_at is null or ended_at > $3)
-		order by ended_at desc nulls first limit 1`, t.Lot, t.Slot, now.Add(-parking.Remembered))
-	if err != nil {
+	p, ok, err := s.one(ctx, s.db.Pool, where, args...)
+	switch {
+	case err != nil:
 		return fmt.Errorf("claim %s: %w", t, err)
-	}
-	if !ok {
+	case !ok:
 		return &parking.NotParkedError{What: t.String()}
+	case p.State != parking.StateEnded && !p.MayTake(by) && (p.State == parking.StateParked || !p.ClaimUntil.After(now)):
+		return &parking.DeniedError{What: t.String(), Takers: p.Takers}
 	}
 	return &parking.NotParkedError{What: t.String(), Taken: &p}
 }

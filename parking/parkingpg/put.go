@@ -17,22 +17,22 @@ const place = `with free as (%s),
 	taken as (update slots set park = $1, held = null, held_until = null, held_doc = null from free where slots.lot = $4 and slots.slot = free.slot returning slots.slot),
 	put as (
 		insert into parks (id, call_id, node, lot, slot, parker, via, from_number, from_name, note, owner,
-			state, parked_at, deadline, ladder, next, next_at, job_id)
-		select $1, $2, $3, $4, slot, $5, $6, $7, $8, $9, $10, 'parked', $11, $12, $13, $14, $15, $16 from taken
+			state, parked_at, deadline, ladder, next, next_at, job_id, takers)
+		select $1, $2, $3, $4, slot, $5, $6, $7, $8, $9, $10, 'parked', $11, $12, $13, $14, $15, $16, coalesce($18, '{}'::text[]) from taken
 		returning slot)
 	select slot, note($2, $11, 'park.parked', $17::jsonb || jsonb_build_object('slot', slot::text)) from put`
 
 // Slots that are free: the cool ones by number, then those that have cooled
-// longest. $18 is the cool-down in ms, $19 is now: $11 is when the caller began
+// longest. $19 is the cool-down in ms, $20 is now: $11 is when the caller began
 // to wait.
-const nextSlot = `select slot from slots where lot = $4 and park is null and (held is null or held_until <= $19)
-	order by coalesce(freed_at + $18 * interval '1 ms' > $11, false),
-		case when freed_at + $18 * interval '1 ms' > $11 then freed_at end, slot
+const nextSlot = `select slot from slots where lot = $4 and park is null and (held is null or held_until <= $20)
+	order by coalesce(freed_at + $19 * interval '1 ms' > $11, false),
+		case when freed_at + $19 * interval '1 ms' > $11 then freed_at end, slot
 	limit 1 for update`
 
-// thatSlot is the one asked for, $18, if it is free, or held by the reservation $20.
-const thatSlot = `select slot from slots where lot = $4 and slot = $18 and park is null
-	and (held is null or held_until <= $19 or held = $20) for update`
+// thatSlot is the one asked for, $19, if it is free, or held by the reservation $21.
+const thatSlot = `select slot from slots where lot = $4 and slot = $19 and park is null
+	and (held is null or held_until <= $20 or held = $21) for update`
 
 var (
 	placeNext    = fmt.Sprintf(place, nextSlot+` skip locked`)
@@ -115,7 +115,7 @@ func (s *Store) put(ctx context.Context, tx *pg.Tx, p parking.Park) (parking.Par
 	try := func(sql string, which ...any) (int, error) {
 		args := append([]any{
 			p.ID, string(p.Call), string(p.Node), p.Lot, p.Parker, p.Via, string(p.From), p.Name, p.Note, p.Owner,
-			p.ParkedAt, p.Deadline, p.Ladder, p.Next, p.NextAt, id, doc,
+			p.ParkedAt, p.Deadline, p.Ladder, p.Next, p.NextAt, id, doc, p.Takers,
 		}, which...)
 		rows, err := tx.Query(ctx, sql, args...)
 		if err != nil {

@@ -10,7 +10,7 @@ import (
 )
 
 // columns of a park, in the order of parkRow's fields.
-const columns = `id, call_id, node, lot, slot, parker, via, from_number, from_name, note, owner,
+const columns = `id, call_id, node, lot, slot, parker, via, from_number, from_name, note, owner, takers,
 	state, parked_at, deadline, ladder, next, next_at, epoch, claimed_by, claimed_at, claim_until,
 	reason, ended_by, ended_at`
 
@@ -18,6 +18,7 @@ type parkRow struct {
 	ID, Call, Node, Lot                  string
 	Slot                                 int
 	Parker, Via, From, Name, Note, Owner string
+	Takers                               []string
 	State                                string
 	ParkedAt, Deadline                   time.Time
 	Ladder                               []parking.Step
@@ -37,13 +38,16 @@ func toPark(row pgx.CollectableRow) (parking.Park, error) { return readPark(row)
 func readPark(row pgx.CollectableRow, more ...any) (parking.Park, error) {
 	var r parkRow
 	err := row.Scan(append([]any{
-		&r.ID, &r.Call, &r.Node, &r.Lot, &r.Slot, &r.Parker, &r.Via, &r.From, &r.Name, &r.Note, &r.Owner,
+		&r.ID, &r.Call, &r.Node, &r.Lot, &r.Slot, &r.Parker, &r.Via, &r.From, &r.Name, &r.Note, &r.Owner, &r.Takers,
 		&r.State, &r.ParkedAt, &r.Deadline, &r.Ladder, &r.Next, &r.NextAt, &r.Epoch, &r.ClaimedBy, &r.ClaimedAt, &r.ClaimUntil,
 		&r.Reason, &r.EndedBy, &r.EndedAt,
 	}, more...)...)
+	if len(r.Takers) == 0 {
+		r.Takers = nil
+	}
 	return parking.Park{
 		ID: r.ID, Call: call.ID(r.Call), Node: call.NodeID(r.Node), Lot: r.Lot, Slot: r.Slot,
-		Parker: r.Parker, Via: r.Via, From: call.Number(r.From), Name: r.Name, Note: r.Note, Owner: r.Owner,
+		Parker: r.Parker, Via: r.Via, From: call.Number(r.From), Name: r.Name, Note: r.Note, Owner: r.Owner, Takers: r.Takers,
 		State: parking.State(r.State), ParkedAt: r.ParkedAt.UTC(), Deadline: r.Deadline.UTC(),
 		Ladder: r.Ladder, Next: r.Next, NextAt: r.NextAt.UTC(),
 		Epoch: r.Epoch, ClaimedBy: r.ClaimedBy, ClaimedAt: at(r.ClaimedAt), ClaimUntil: at(r.ClaimUntil),

@@ -1,7 +1,9 @@
 package parkingtest
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -46,6 +48,38 @@ var claims = []behaviour{
 			e := y.told(t, p.Call, call.Parked, call.ParkClaimed)[1]
 			same(t, "actor", e.Actor, won.ClaimedBy)
 			y.end(t, p, won.Epoch, parking.RetrievedOther, after(8))
+		}
+	}},
+	{"a call for some is taken by none but them, and by whom it is offered to", func(t *testing.T, y *yard) {
+		y.lot(t, 2)
+		for _, target := range []func(parking.Park) parking.Target{
+			func(p parking.Park) parking.Target { return parking.Target{Park: p.ID} },
+			func(p parking.Park) parking.Target { return parking.Target{Lot: p.Lot, Slot: p.Slot} },
+		} {
+			p := y.park(t, func(p *parking.Park) { p.Takers = []string{"bob", "eve"} })
+			_, err := y.Claim(t.Context(), target(p), dials("cem"), after(7))
+			var denied *parking.DeniedError
+			if !errors.As(err, &denied) || !slices.Equal(denied.Takers, p.Takers) {
+				t.Fatalf("cem: %v", err)
+			}
+			seen, _ := y.Park(t.Context(), p.ID)
+			same(t, "state", seen.State, parking.StateParked)
+			same(t, "takers", fmt.Sprint(seen.Takers), "[bob eve]")
+			c, err := y.Claim(t.Context(), target(p), dials("eve"), after(8))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if l := taken(t, claimErr(t, y, target(p), dials("cem"), after(9))); l.ClaimedBy.User != "eve" {
+				t.Fatalf("%+v", l)
+			}
+			if _, err := y.Release(t.Context(), p.ID, c.Epoch, "no_answer", after(10)); err != nil {
+				t.Fatal(err)
+			}
+			c, err = y.Claim(t.Context(), target(p), call.Actor{User: "cem", Via: "offer"}, after(11))
+			if err != nil {
+				t.Fatal(err)
+			}
+			y.end(t, p, c.Epoch, parking.RetrievedOffer, after(12))
 		}
 	}},
 	{"a claim is soft and seen", func(t *testing.T, y *yard) {
@@ -238,4 +272,10 @@ var ends = []behaviour{
 			t.Errorf("the first park now: %+v, %v", old, err)
 		}
 	}},
+}
+
+func claimErr(t testing.TB, y *yard, target parking.Target, by call.Actor, at time.Time) error {
+	t.Helper()
+	_, err := y.Claim(t.Context(), target, by, at)
+	return err
 }

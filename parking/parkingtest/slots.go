@@ -76,7 +76,7 @@ var slots = []behaviour{
 	{"a park is kept whole", func(t *testing.T, y *yard) {
 		y.lot(t, 2)
 		p := y.park(t, func(p *parking.Park) {
-			p.Note, p.Owner = "wants a quote", "cem"
+			p.Note, p.Owner, p.Takers = "wants a quote", "cem", []string{"cem", "ann"}
 			p.ParkedAt = noon.Add(1234567 * time.Nanosecond)
 		})
 		same(t, "state", p.State, parking.StateParked)
