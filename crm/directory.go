@@ -1,6 +1,7 @@
 package crm
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -33,6 +34,31 @@ type Result struct {
 	Late    []string // providers that had not answered when the caller went on
 }
 
+// Pick is the record to go by: the likeliest, or where nothing tells them apart,
+// and not the first of them is asked for, the one that changed last.
+func (r Result) Pick(first bool) Record {
+	best := r.Best
+	if r.Outcome != Many || first {
+		return best
+	}
+	for _, o := range r.Others {
+		if o.Updated.After(best.Updated) {
+			best = o
+		}
+	}
+	return best
+}
+
+// Caller is the question who that is.
+type Caller struct {
+	Number call.Number
+	Within time.Duration // the deadline
+	Fresh  time.Duration // how old an answer may be; 0: as old as the directory keeps them; Afresh
+}
+
+// Afresh: no answer from before.
+const Afresh = time.Duration(-1)
+
 // DirectoryOptions tune a Directory; zero durations mean the defaults.
 type DirectoryOptions struct {
 	Cache    time.Duration    // an answer is used again for so long; 60 s
@@ -54,7 +80,8 @@ type Directory struct {
 
 	mu      sync.Mutex
 	answers map[question]*answer
-	sweepAt int // this many answers are looked through for stale ones
+	keep    time.Duration // the oldest answer that somebody wants
+	sweepAt int           // this many answers are looked through for stale ones
 	closed  bool
 	asking  sync.WaitGroup
 }
@@ -85,7 +112,7 @@ func NewDirectory(local Provider, remote []Provider, o DirectoryOptions) *Direct
 	if o.Patience == 0 {
 		o.Patience = 10 * time.Second
 	}
-	return &Directory{local: local, remote: remote, o: o, answers: map[question]*answer{}, sweepAt: sweepFrom}
+	return &Directory{local: local, remote: remote, o: o, answers: map[question]*answer{}, keep: o.Cache, sweepAt: sweepFrom}
 }
 
 // Find tells who has the number, by the deadline at the latest. When the local
@@ -93,15 +120,17 @@ func NewDirectory(local Provider, remote []Provider, o DirectoryOptions) *Direct
 // CRMs; else it waits for them. Only whole numbers ("+34…") are looked up:
 // withheld ones and extensions are nobody's. The error is set if the outcome is
 // Failed, and says what went wrong.
-func (d *Directory) Find(ctx context.Context, n call.Number, deadline time.Duration) (Result, error) {
+func (d *Directory) Find(ctx context.Context, c Caller) (Result, error) {
+	n, deadline := c.Number, c.Within
 	if !strings.HasPrefix(string(n), "+") {
 		return Result{Outcome: None}, nil
 	}
 	within, cancel := context.WithTimeout(ctx, deadline)
 	defer cancel()
 	asked := make([]*answer, len(d.remote))
+	fresh := cmp.Or(c.Fresh, d.o.Cache)
 	for i, p := range d.remote {
-		asked[i] = d.ask(ctx, p, n, d.o.Cache)
+		asked[i] = d.ask(ctx, p, n, fresh)
 	}
 	var found []Record
 	var problems []error
@@ -159,6 +188,7 @@ func (d *Directory) ask(ctx context.Context, p Provider, n call.Number, fresh ti
 	q := question{p.Name(), n}
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.keep = max(d.keep, fresh)
 	if a := d.answers[q]; a != nil && a.usable(d.o.Now(), fresh) {
 		return a
 	}
@@ -191,7 +221,7 @@ func (d *Directory) ask(ctx context.Context, p Provider, n call.Number, fresh ti
 func (d *Directory) sweep() {
 	now := d.o.Now()
 	for q, a := range d.answers {
-		if !a.usable(now, d.o.Cache) {
+		if !a.usable(now, d.keep) {
 			delete(d.answers, q)
 		}
 	}

@@ -54,7 +54,7 @@ func directory(t *testing.T, local crm.Provider, remote ...crm.Provider) *crm.Di
 func find(t *testing.T, d *crm.Directory, n call.Number, want crm.Outcome, took time.Duration) crm.Result {
 	t.Helper()
 	start := time.Now()
-	r, err := d.Find(t.Context(), n, 800*time.Millisecond)
+	r, err := d.Find(t.Context(), crm.Caller{Number: n, Within: 800 * time.Millisecond})
 	if r.Outcome != want || (err != nil) != (want == crm.Failed) {
 		t.Fatalf("outcome %s, error %v; want %s", r.Outcome, err, want)
 	}
@@ -108,6 +108,26 @@ func TestDirectory(t *testing.T) {
 		}
 	})
 
+	run("whoever asks says how old an answer may be", func(t *testing.T) {
+		remote := &slow{name: "big", takes: 300 * ms, records: []crm.Record{person("r", "ann")}}
+		d := directory(t, nil, remote)
+		ask := func(fresh, took time.Duration) {
+			t.Helper()
+			start := time.Now()
+			r, err := d.Find(t.Context(), crm.Caller{Number: caller, Within: time.Second, Fresh: fresh})
+			if got := time.Since(start); err != nil || r.Outcome != crm.One || got != took {
+				t.Errorf("%s after %s, %v; want %s", r.Outcome, got, err, took)
+			}
+		}
+		ask(time.Hour, 300*ms)
+		<-time.After(30 * time.Minute)
+		ask(time.Hour, 0)
+		ask(0, 300*ms)
+		ask(time.Minute, 0)
+		<-time.After(ms)
+		ask(crm.Afresh, 300*ms)
+	})
+
 	run("nobody is cached too", func(t *testing.T) {
 		remote := &slow{name: "big", takes: 300 * ms}
 		d := directory(t, nil, remote)
@@ -135,6 +155,17 @@ func TestDirectory(t *testing.T) {
 		}
 	})
 
+	run("of many the one that changed last, or the first by rank", func(t *testing.T) {
+		deal, late := person("deal", "ann"), person("late", "bob")
+		deal.Fields, late.Updated = map[string]any{"deal": map[string]any{"amount": 5.0}}, time.Now()
+		all := []crm.Record{late, deal, person("a", "ann"), person("b", "ann"), person("c", "ann")} // a switchboard
+		d := directory(t, nil, &slow{name: "big", records: all})
+		r := find(t, d, caller, crm.Many, 0)
+		if r.Pick(false).Ref.ID != "late" || r.Pick(true).Ref.ID != "deal" {
+			t.Errorf("%s, first %s", r.Pick(false).Ref.ID, r.Pick(true).Ref.ID)
+		}
+	})
+
 	run("withheld numbers and extensions are never looked up", func(t *testing.T) {
 		p := &slow{name: "big"}
 		d := directory(t, p)
@@ -151,7 +182,7 @@ func TestDirectory(t *testing.T) {
 		done := make(chan crm.Outcome, 20)
 		for range cap(done) {
 			go func() {
-				r, _ := d.Find(t.Context(), caller, time.Second)
+				r, _ := d.Find(t.Context(), crm.Caller{Number: caller, Within: time.Second})
 				done <- r.Outcome
 			}()
 		}
@@ -169,7 +200,7 @@ func TestDirectory(t *testing.T) {
 		d := directory(t, nil, &slow{name: "big", takes: time.Hour})
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		if r, err := d.Find(ctx, caller, time.Minute); r.Outcome != crm.Failed || err == nil {
+		if r, err := d.Find(ctx, crm.Caller{Number: caller, Within: time.Minute}); r.Outcome != crm.Failed || err == nil {
 			t.Errorf("got %s, %v", r.Outcome, err)
 		}
 	})
@@ -178,7 +209,7 @@ func TestDirectory(t *testing.T) {
 		d := directory(t, nil, &slow{name: "big", takes: 3 * time.Second, records: []crm.Record{person("r", "ann")}})
 		ctx, cancel := context.WithTimeout(t.Context(), 100*ms)
 		defer cancel()
-		if _, err := d.Find(ctx, caller, time.Minute); err == nil {
+		if _, err := d.Find(ctx, crm.Caller{Number: caller, Within: time.Minute}); err == nil {
 			t.Error("no error")
 		}
 		<-time.After(3 * time.Second)

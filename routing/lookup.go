@@ -20,7 +20,7 @@ func lookupType() kind {
 			"fields":      listOf(text("owner, deal.amount")),
 			"deadline_ms": amount("number", "the longest wait", 800, 50, 10000),
 			"cache_s":     seconds("how old an answer may be", 60, 0, 86400),
-			"on_many":     choice("which record when several match", "most_recent_activity", "first"),
+			"on_many":     choice("which record where nothing tells several apart: the one that changed last, or the first by rank (open deal, contact, lead, company)", "most_recent_activity", "first"),
 			"save":        text("a variable under vars that keeps the record beside crm"),
 		}),
 		Outcomes: []string{"one", "none", "many", "error"}, Waits: true,

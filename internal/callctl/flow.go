@@ -1,6 +1,7 @@
 package callctl
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"time"
@@ -195,9 +196,9 @@ func (c *Call) lookup(cmd routing.Lookup) {
 	if within <= 0 {
 		within = 800 * time.Millisecond
 	}
-	number := c.from.Number
+	who := crm.Caller{Number: c.from.Number, Within: within, Fresh: cmp.Or(cmd.Cache, crm.Afresh)}
 	c.fork(within+200*time.Millisecond, func(ctx context.Context) {
-		found, err = c.hub.cfg.Directory.Find(ctx, number, within)
+		found, err = c.hub.cfg.Directory.Find(ctx, who)
 	}, func() {
 		if c.wait.gen != gen || c.ended {
 			return
@@ -210,11 +211,12 @@ func (c *Call) lookup(cmd routing.Lookup) {
 		}
 		vars := map[string]any{}
 		if outcome == string(crm.One) || outcome == string(crm.Many) {
-			c.record = &found.Best
+			best := found.Pick(cmd.OnMany == "first")
+			c.record = &best
 			vars["crm"] = recordVars(c.record)
-			data["ref"] = found.Best.Ref
+			data["ref"] = best.Ref
 			if c.from.Name == "" {
-				c.from.Name = found.Best.Name
+				c.from.Name = best.Name
 			}
 		}
 		c.note(call.Event{Type: call.CRMLookedUp, Node: cmd.Node, Data: data})

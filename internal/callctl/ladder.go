@@ -95,7 +95,7 @@ func (c *Call) when(s parking.Step, then func(bool, error)) {
 	number := c.from.Number
 	c.fork(freshWithin+time.Second, func(ctx context.Context) {
 		var found crm.Result
-		found, away = c.hub.cfg.Directory.Find(ctx, number, freshWithin)
+		found, away = c.hub.cfg.Directory.Find(ctx, crm.Caller{Number: number, Within: freshWithin})
 		if away == nil && (found.Outcome == crm.One || found.Outcome == crm.Many) {
 			c.mb.post(func() { c.record = &found.Best }) // before then: posts are in order
 		}

@@ -59,7 +59,7 @@ type Dispositions interface {
 
 // Directory knows callers. It answers within the time given, whatever the CRM does.
 type Directory interface {
-	Find(ctx context.Context, n call.Number, within time.Duration) (crm.Result, error)
+	Find(ctx context.Context, c crm.Caller) (crm.Result, error)
 }
 
 // Notification is what a flow's notify node asks to be told to somebody.

@@ -248,7 +248,7 @@ func (r *rig) asks(ctx context.Context, id string, q routing.HTTP) (int, []byte,
 }
 
 // Find implements Directory.
-func (r *rig) Find(_ context.Context, n call.Number, _ time.Duration) (crm.Result, error) {
+func (r *rig) Find(_ context.Context, c crm.Caller) (crm.Result, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.crmBomb {
@@ -257,7 +257,7 @@ func (r *rig) Find(_ context.Context, n call.Number, _ time.Duration) (crm.Resul
 	if r.crmAway != nil {
 		return crm.Result{}, r.crmAway
 	}
-	if rec, ok := r.crm[n]; ok {
+	if rec, ok := r.crm[c.Number]; ok {
 		return crm.Result{Outcome: crm.One, Best: rec}, nil
 	}
 	return crm.Result{Outcome: crm.None}, nil
