@@ -58,6 +58,13 @@ type Activity struct {
 	Notes       string        `json:"notes,omitempty"`
 
 	Disposition *Disposition `json:"disposition,omitempty"` // what the rep says came of it
+	Task        *Task        `json:"task,omitempty"`        // what somebody has to do about it
+}
+
+// Task is something that is left to do after a call.
+type Task struct {
+	Kind string `json:"kind"` // "voicemail": hear the message and call back
+	Box  string `json:"box"`  // whose messages it is among: an agent, a team or a box
 }
 
 // Disposition is what somebody says came of a call.

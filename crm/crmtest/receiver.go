@@ -111,6 +111,7 @@ func (r *Receiver) keep(id string, body []byte, err error) (lose bool, _ error) 
 			Agent       string      `json:"agent"`
 			About       []crm.Ref   `json:"about"`
 			Recording   string      `json:"recording"`
+			Task        *crm.Task   `json:"task"`
 			Notes       string      `json:"notes"`
 		} `json:"data"`
 	}
@@ -126,7 +127,7 @@ func (r *Receiver) keep(id string, body []byte, err error) (lose bool, _ error) 
 			Key: d.Key, Rev: d.Rev, Direction: d.Direction, From: d.From, To: d.To,
 			StartedAt: d.StartedAt, ConnectedAt: d.ConnectedAt, EndedAt: d.EndedAt,
 			Parked: time.Duration(d.ParkedMS) * time.Millisecond, Talked: time.Duration(d.TalkedMS) * time.Millisecond,
-			Outcome: d.Outcome, Agent: d.Agent, About: d.About, Recording: d.Recording, Notes: d.Notes,
+			Outcome: d.Outcome, Agent: d.Agent, About: d.About, Recording: d.Recording, Task: d.Task, Notes: d.Notes,
 		}
 	}
 	r.seen[id] = true

@@ -34,7 +34,7 @@ func Activity(key string) crm.Activity {
 		Key: key, Rev: 1, Direction: "inbound", From: "+34600000001", To: "+34910000000",
 		StartedAt: start, ConnectedAt: &connected, EndedAt: start.Add(4 * time.Minute),
 		Parked: 40 * time.Second, Talked: 190 * time.Second, Outcome: "answered", Agent: "ann",
-		About: []crm.Ref{},
+		About: []crm.Ref{}, Task: &crm.Task{Kind: "voicemail", Box: "agent:ann"},
 	}
 }
 

@@ -99,6 +99,7 @@ type data struct {
 	Agent       string      `json:"agent"`
 	About       []crm.Ref   `json:"about"`
 	Recording   string      `json:"recording,omitempty"`
+	Task        *crm.Task   `json:"task,omitempty"`
 	Notes       string      `json:"notes,omitempty"`
 
 	Disposition *crm.Disposition `json:"disposition,omitempty"`
@@ -109,7 +110,7 @@ func newMessage(a crm.Activity) message {
 		Call: a.Key, Rev: a.Rev, Direction: a.Direction, From: a.From, To: a.To,
 		StartedAt: a.StartedAt.UTC(), EndedAt: a.EndedAt.UTC(),
 		ParkedMS: a.Parked.Milliseconds(), TalkedMS: a.Talked.Milliseconds(),
-		Outcome: a.Outcome, Agent: a.Agent, About: a.About, Recording: a.Recording, Notes: a.Notes, Disposition: a.Disposition,
+		Outcome: a.Outcome, Agent: a.Agent, About: a.About, Recording: a.Recording, Task: a.Task, Notes: a.Notes, Disposition: a.Disposition,
 	}}
 	if a.ConnectedAt != nil {
 		at := a.ConnectedAt.UTC()

@@ -75,6 +75,7 @@ type Call struct {
 	flowOn     bool      // the flow goes on without the caller
 	parkedFor  time.Duration
 	voicemail  string // the file of the message that was left
+	task       *crm.Task
 	messages   int    // recordings begun
 	keeping    int    // recordings being closed
 	onKept     func() // to do once they are

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/callyard/callyard/crm"
 	"github.com/callyard/callyard/internal/call"
 	"github.com/callyard/callyard/routing"
 	"github.com/callyard/callyard/voicemail"
@@ -21,6 +22,7 @@ type mail struct {
 	box  string
 	node string
 	file string // below the folder of messages
+	task bool   // somebody is to hear it
 	stop func() (time.Duration, error)
 }
 
@@ -58,7 +60,7 @@ func (c *Call) recordMessage(cmd routing.Voicemail) {
 	if c.messages++; c.messages > 1 {
 		name += "-" + itoa(c.messages) // what was left before stays
 	}
-	m := &mail{box: cmd.Box, node: cmd.Node, file: filepath.Join(voicemail.Folder(cmd.Box), name+".wav")}
+	m := &mail{box: cmd.Box, node: cmd.Node, task: cmd.Task, file: filepath.Join(voicemail.Folder(cmd.Box), name+".wav")}
 	path := filepath.Join(c.hub.cfg.Voicemail, m.file)
 	longest := min(orElse(cmd.Max, maxMessage), maxMessage)
 	err := errPanic
@@ -127,6 +129,9 @@ func (c *Call) keepMessage(then func(kept bool)) {
 		}
 		if kept {
 			c.voicemail = m.file
+			if m.task {
+				c.task = &crm.Task{Kind: "voicemail", Box: m.box}
+			}
 			c.keep(m, length, at)
 		}
 		then(kept)

@@ -1,9 +1,11 @@
 package callctl_test
 
 import (
+	"reflect"
 	"testing"
 	"time"
 
+	"github.com/callyard/callyard/crm"
 	"github.com/callyard/callyard/internal/call"
 )
 
@@ -37,6 +39,22 @@ func TestSlowDisk(t *testing.T) {
 				r.is("messages", r.count(id, call.VoicemailNew), 1)
 				facts := r.ledger(id)
 				r.is("the last fact", facts[len(facts)-1].Type, call.Ended)
+			})
+		})
+	}
+	for task, want := range map[string]*crm.Task{"true": {Kind: "voicemail", Box: "sales"}, "false": nil} {
+		t.Run("the CRM is told of a task if one is to be made of it: "+task, func(t *testing.T) {
+			story(t, func(r *rig) {
+				r.flow(`"in": {"type": "answer", "on": {"default": "vm"}},
+					"vm": {"type": "voicemail", "cfg": {"box": "sales", "max_s": 20, "task": ` + task + `}, "on": {"default": "bye"}}`)
+				p := r.calls()
+				r.pass(10 * time.Second)
+				p.press("#")
+				r.pass(5 * time.Second)
+				cl, _ := r.book.closing(r.book.lastBegun())
+				if !reflect.DeepEqual(cl.Activity.Task, want) {
+					t.Errorf("%+v", cl.Activity.Task)
+				}
 			})
 		})
 	}

@@ -171,7 +171,7 @@ func (c *Call) write() {
 func (c *Call) activity(cl Closing) *crm.Activity {
 	a := &crm.Activity{
 		Key: string(c.id), Direction: "inbound", From: c.from.Number, To: c.to, StartedAt: c.began, EndedAt: c.endedAt,
-		Parked: c.parkedFor, Talked: c.talked, Outcome: cl.Outcome, Agent: c.answeredBy,
+		Parked: c.parkedFor, Talked: c.talked, Outcome: cl.Outcome, Agent: c.answeredBy, Task: c.task,
 	}
 	if !c.connected.IsZero() {
 		at := c.connected
