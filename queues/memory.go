@@ -31,7 +31,9 @@ type Memory struct {
 	offers  map[string]*Offer
 	devices map[memDevice]Device
 	ended   map[call.ID]time.Time
-	seen    time.Time // the latest time given, where a method is given none
+	moments []Moment          // in order
+	last    map[string]Moment // of each agent, without its number
+	seen    time.Time         // the latest time given, where a method is given none
 
 	jobs   []job.Job    // of the change being made
 	events []call.Event // of the change being made
@@ -53,6 +55,7 @@ func NewMemory() *Memory {
 		offers:  map[string]*Offer{},
 		devices: map[memDevice]Device{},
 		ended:   map[call.ID]time.Time{},
+		last:    map[string]Moment{},
 	}
 }
 
@@ -77,6 +80,7 @@ func (m *Memory) change(now time.Time, f func() error) error {
 	if err != nil {
 		return err
 	}
+	m.remember()
 	for _, e := range events {
 		if m.Note != nil {
 			m.Note(e)

@@ -61,6 +61,12 @@ type Store interface {
 	EndWrapUp(ctx context.Context, agent string, since, now time.Time) error
 	Forgive(ctx context.Context, agent string, since, now time.Time) error
 
+	// Moments is what all agents did in a time, in order: for each the last change
+	// before it, and those within. MomentsOf is what one did, the latest first;
+	// before a sequence number unless that is 0.
+	Moments(ctx context.Context, from, to time.Time) ([]Moment, error)
+	MomentsOf(ctx context.Context, agent string, before int64, limit int) ([]Moment, error)
+
 	// SaveDevice adds or refreshes a registration (by agent and contact);
 	// RemoveDevices drops one contact, or all of an agent's when contact is "".
 	SaveDevice(ctx context.Context, d Device) error

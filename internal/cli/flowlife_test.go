@@ -118,6 +118,7 @@ func TestResources(t *testing.T) {
 		"GET /v1/queues":                   `{"data":[{"name":"sales","strategy":"ring_all","agents":[{"agent":"ann"},{"agent":"ben"}]}],"next_cursor":null}`,
 		"GET /v1/agents?cursor=&limit=200": `{"data":[{"name":"ann","status":"available","state":"idle","devices":2}],"next_cursor":"x"}`,
 		"GET /v1/agents":                   `{"data":[{"name":"ben","status":"away","state":"idle","devices":0}],"next_cursor":null}`,
+		"GET /v1/agents/ann/history":       `{"data":[{"at":"2026-03-02T12:00:00Z","agent":"ann","status":"away","reason":"lunch","state":"idle","call":""}],"next_cursor":null}`,
 		"GET /v1/numbers":                  `{"data":[{"number":"+12025550100","flow":"in"}],"next_cursor":null}`,
 		"GET /v1/calls":                    `{"data":[{"id":"call_1","from":"+1","outcome":"answered","version":3}],"next_cursor":null}`,
 		"GET /v1/calls/call_1":             `{"id":"call_1"}`, "GET /v1/calls/call_1/timeline": `{"data":[{"at":"t","type":"flow.decided","node":"park","data":{"outcome":"full","to":"queue","reason":"no slot is free"}}]}`,
@@ -126,6 +127,7 @@ func TestResources(t *testing.T) {
 	sh(t, "lot", "show", "sales").must(t, OK, "name: sales\nslots:\n  - slot: 701\n")
 	sh(t, "lot", "show", "sale", "-o", "json").must(t, Failure, "did you mean sales?")
 	sh(t, "queue", "list").must(t, OK, "ring_all", "ann,ben")
+	sh(t, "agent", "history", "ann").must(t, OK, "away    lunch   idle")
 	sh(t, "number", "list", "-o", "json").must(t, OK, `"flow": "in"`)
 	sh(t, "call", "list", "--live").must(t, OK, "call_1", "answered")
 	sh(t, "call", "show", "call_1").must(t, OK, "flow.decided", "no slot is free")

@@ -126,8 +126,10 @@ func (c *command) queues() *cobra.Command {
 }
 
 func (c *command) agents() *cobra.Command {
-	return c.resource(agents, "Show the reps: what they want and what they do", column{"AGENT", "name"}, column{"DISPLAY", "display"}, column{"EXTENSION", "extension"},
+	cmd := c.resource(agents, "Show the reps: what they want and what they do", column{"AGENT", "name"}, column{"DISPLAY", "display"}, column{"EXTENSION", "extension"},
 		column{"STATUS", "status"}, column{"STATE", "state"}, column{"PHONES", "devices"}, column{"TEAMS", "teams"})
+	cmd.AddCommand(c.agentHistory())
+	return cmd
 }
 
 func (c *command) numbers() *cobra.Command {

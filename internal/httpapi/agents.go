@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"regexp"
+	"strconv"
 	"time"
 
 	"github.com/callyard/callyard/internal/call"
@@ -123,6 +124,35 @@ func (a *api) agents() {
 				return nil, err
 			}
 			return page(list, func(d queues.Device) string { return d.Contact }, in.Paging)
+		})
+	route(a, op{method: "GET", path: "/v1/agents/{name}/history", scope: "read", role: "manager", id: "list_agent_history", summary: "List what an agent wanted and did, the latest first"},
+		func(ctx context.Context, in *struct {
+			Named
+			Paging
+		},
+		) (*body[Page[queues.Moment]], error) {
+			if _, err := a.Agents.Agent(ctx, in.Name); err != nil {
+				return nil, err
+			}
+			after, err := in.after()
+			if err != nil {
+				return nil, err
+			}
+			var before int64
+			if after != "" {
+				if before, err = strconv.ParseInt(after, 10, 64); err != nil || before < 1 {
+					return nil, wrong("query.cursor", "not a cursor of this list")
+				}
+			}
+			list, err := a.Agents.MomentsOf(ctx, in.Name, before, in.Limit+1)
+			if err != nil {
+				return nil, err
+			}
+			if len(list) <= in.Limit {
+				return last(list), nil
+			}
+			list = list[:in.Limit]
+			return part(list, cursorOf(strconv.FormatInt(list[in.Limit-1].Seq, 10))), nil
 		})
 }
 

@@ -66,6 +66,8 @@ type (
 		SetStatus(ctx context.Context, agent string, s queues.Status, reason string, now time.Time) error
 		EndWrapUp(ctx context.Context, agent string, since, now time.Time) error
 		Devices(ctx context.Context, agent string, now time.Time) ([]queues.Device, error)
+		Moments(ctx context.Context, from, to time.Time) ([]queues.Moment, error)
+		MomentsOf(ctx context.Context, agent string, before int64, limit int) ([]queues.Moment, error)
 	}
 	// Routes is the telephone numbers and trunks.
 	Routes interface {

@@ -118,6 +118,16 @@ func TestConfigurationReadsAsItWasWritten(t *testing.T) {
 		h.problem(422, "validation_failed", "POST", "/v1/agents/ann/status", map[string]any{"status": "not_responding"})
 		h.problem(404, "agent_not_found", "POST", "/v1/agents/none/status", map[string]any{"status": "away"})
 		h.must(200, "GET", "/v1/agents/ann/devices", nil)
+		first := h.must(200, "GET", "/v1/agents/ann/history?limit=1", nil)
+		if dig(first.doc, "data", 0, "status") != "away" || dig(first.doc, "data", 0, "reason") != "lunch" {
+			t.Error(first.body)
+		}
+		rest := h.must(200, "GET", "/v1/agents/ann/history?cursor="+first.doc["next_cursor"].(string), nil)
+		if dig(rest.doc, "data", 0, "status") != "available" || rest.doc["next_cursor"] != nil {
+			t.Error(rest.body)
+		}
+		h.problem(422, "validation_failed", "GET", "/v1/agents/ann/history?cursor=eA", nil)
+		h.problem(404, "agent_not_found", "GET", "/v1/agents/none/history", nil)
 		h.must(200, "GET", "/v1/queues/sales/entries", nil)
 		h.problem(404, "queue_not_found", "GET", "/v1/queues/none/entries", nil)
 	})

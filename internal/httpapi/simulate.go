@@ -12,6 +12,7 @@ import (
 
 	"github.com/callyard/callyard/internal/callpg"
 	"github.com/callyard/callyard/internal/sim"
+	"github.com/callyard/callyard/queues"
 	"github.com/callyard/callyard/routing"
 	"github.com/callyard/callyard/routing/routingpg"
 )
@@ -179,12 +180,25 @@ func (a *api) dryRun(ctx context.Context, in *struct {
 		return nil, err
 	}
 	out.NextCursor = cursor
+	var agents []queues.Moment
+	if n := len(list); n > 0 {
+		until := list[n-1].StartedAt
+		for _, r := range list {
+			if r.EndedAt != nil && r.EndedAt.After(until) {
+				until = *r.EndedAt
+			}
+		}
+		// Imagined calls may go on for longer than the real ones did.
+		if agents, err = a.Agents.Moments(ctx, list[0].StartedAt, until.Add(time.Hour)); err != nil {
+			return nil, err
+		}
+	}
 	ran := map[string]*routing.Flow{}
 	for _, r := range list {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		v, err := a.judged(ctx, in.Name, w, ran, next, r)
+		v, err := a.judged(ctx, in.Name, w, ran, next, r, agents)
 		if err != nil {
 			return nil, err
 		}
@@ -227,7 +241,7 @@ func (a *api) ran(ctx context.Context, name string, n int, subflows map[string]i
 }
 
 // judged leads one past call through the flow. ran keeps the versions read.
-func (a *api) judged(ctx context.Context, name string, w sim.World, ran map[string]*routing.Flow, next *routing.Flow, r callpg.Ran) (sim.Verdict, error) {
+func (a *api) judged(ctx context.Context, name string, w sim.World, ran map[string]*routing.Flow, next *routing.Flow, r callpg.Ran, agents []queues.Moment) (sim.Verdict, error) {
 	n := r.Run.Version
 	versions := fmt.Sprint(n, r.Run.Subflows) // maps are printed in order
 	was, read := ran[versions]
@@ -244,7 +258,7 @@ func (a *api) judged(ctx context.Context, name string, w sim.World, ran map[stri
 			Was: sim.Ending{Version: n, Outcome: r.Outcome, Path: sim.PathOf(r.Run)},
 		}, nil
 	}
-	p := sim.Past{Call: r.ID, Run: r.Run, Cause: r.Cause, Talked: r.Talked, Facts: r.Facts}
+	p := sim.Past{Call: r.ID, Run: r.Run, Cause: r.Cause, Talked: r.Talked, Facts: r.Facts, Agents: agents}
 	if r.ConnectedAt != nil {
 		p.ConnectedAt = *r.ConnectedAt
 	}

@@ -151,6 +151,36 @@ func TestDryRun(t *testing.T) {
 			t.Errorf("%+v", v)
 		}
 	})
+	t.Run("what an agent did who was not asked is known", func(t *testing.T) {
+		ann := func(at int, s queues.Status, st queues.State, in call.ID) queues.Moment {
+			return queues.Moment{Agent: "ann", At: ten.Add(time.Duration(at) * time.Second), Status: s, State: st, Call: in}
+		}
+		p := really(t, hub(), late, routing.Imagined{}, routing.ImaginedEvent{AtS: 50, Hangup: true})
+		for what, c := range map[string]struct {
+			did     []queues.Moment
+			verdict string
+			why     string
+		}{
+			"she was away":              {[]queues.Moment{ann(-900, queues.Away, queues.Idle, "")}, sim.Same, ""},
+			"she came back too late":    {[]queues.Moment{ann(-900, queues.Offline, queues.Idle, ""), ann(11, queues.Available, queues.Idle, "")}, sim.Same, ""},
+			"she talked to another":     {[]queues.Moment{ann(-900, queues.Available, queues.Idle, ""), ann(-30, queues.Available, queues.Talking, "call_2")}, sim.Same, ""},
+			"she wrote up another call": {[]queues.Moment{ann(5, queues.Available, queues.WrapUp, "call_2")}, sim.Same, ""},
+			"she was free":              {[]queues.Moment{ann(-900, queues.Away, queues.Idle, ""), ann(9, queues.Available, queues.Idle, "")}, sim.Undecided, "ann was free then"},
+			"nobody knows":              {nil, sim.Undecided, "ann was not asked"},
+		} {
+			p.Agents = c.did
+			if v := dry(t, late, early, p); v.Verdict != c.verdict || !strings.Contains(v.Why, c.why) {
+				t.Errorf("%s: %+v", what, v)
+			}
+		}
+		again := flow(t, "p", `"p": {"type": "park", "cfg": {"lot": "sales", "max_park_s": 120, "ladder": [
+			{"after_s": 10, "do": "offer", "to": "agent:ann", "ring_s": 5}, {"after_s": 30, "do": "offer", "to": "agent:ann", "ring_s": 15}, {"after_s": 120, "do": "goto", "outcome": "expired"}]}, "on": {"retrieved": "bye", "default": "v"}},
+			"v": {"type": "voicemail", "on": {"default": "bye"}}`)
+		p.Agents = []queues.Moment{ann(-900, queues.Away, queues.Idle, ""), ann(20, queues.Available, queues.Idle, "")}
+		if v := dry(t, late, again, p); v.Verdict != sim.Undecided || !strings.Contains(v.Why, "ann was free then") {
+			t.Errorf("away at 10 s and back at 30: %+v", v)
+		}
+	})
 	t.Run("an offer that comes too late loses the caller, if they wait", func(t *testing.T) {
 		p := really(t, hub(), early, routing.Imagined{Agents: map[string]string{"ann": "no_answer"}}, routing.ImaginedEvent{AtS: 40, Hangup: true})
 		v := dry(t, early, late, p)

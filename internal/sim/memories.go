@@ -177,6 +177,20 @@ func (m *memories) manner(who string) (manner, string) {
 	}
 	asked := m.people[name]
 	now := m.stage.clock.now
+	is, known := m.past.whileCalled(name, now)
+	if known && !slices.ContainsFunc(asked, func(a asking) bool { return a.at.Equal(now) }) {
+		switch elsewhere := is.State != queues.Idle && is.Call != m.past.Call; {
+		case is.Status != queues.Available:
+			return manner{status: is.Status, phone: true}, ""
+		case elsewhere && is.State == queues.WrapUp:
+			return manner{status: queues.Away, phone: true}, ""
+		case elsewhere:
+			return manner{status: queues.Available, phone: true, busy: true}, ""
+		}
+	}
+	if len(asked) == 0 && known {
+		return manner{}, fmt.Sprintf("%s was free then and was not asked to take that call: nobody knows whether they would have", who)
+	}
 	if len(asked) == 0 {
 		return manner{}, fmt.Sprintf("%s was not asked to take that call: nobody knows whether they were free", who)
 	}

@@ -2,9 +2,11 @@ package sim
 
 import (
 	"cmp"
+	"slices"
 	"time"
 
 	"github.com/callyard/callyard/internal/call"
+	"github.com/callyard/callyard/queues"
 	"github.com/callyard/callyard/routing"
 )
 
@@ -16,7 +18,8 @@ type Past struct {
 	EndedAt     time.Time
 	Cause       call.Cause
 	Talked      time.Duration
-	Facts       []call.Event // in order; see Wanted
+	Facts       []call.Event    // in order; see Wanted
+	Agents      []queues.Moment // what agents did about that time, in order; it may be more than is needed
 }
 
 // Wanted are the kinds of facts that a dry run reads.
@@ -30,6 +33,22 @@ func Wanted() []string {
 		out[i] = string(k)
 	}
 	return out
+}
+
+// whileCalled is what an agent did at a time beside this call; false if nobody knows.
+func (p Past) whileCalled(agent string, at time.Time) (m queues.Moment, known bool) {
+	n, _ := slices.BinarySearchFunc(p.Agents, at, func(m queues.Moment, at time.Time) int {
+		if m.At.After(at) {
+			return 1
+		}
+		return -1
+	})
+	for _, m := range slices.Backward(p.Agents[:n]) {
+		if m.Agent == agent {
+			return m, true
+		}
+	}
+	return m, false
 }
 
 // hangup is that of the caller, nothing if they did not.

@@ -41,9 +41,6 @@ const (
 
 // cares makes an agent known to the store, as they behave now.
 func (c *stage) cares(name string) bool {
-	if c.known[name] {
-		return true
-	}
 	a, ok := c.world.agent(name)
 	if !ok && c.world.Open {
 		a, ok = queues.Agent{Name: name}, true
@@ -56,9 +53,11 @@ func (c *stage) cares(name string) bool {
 		c.stop(unknown)
 		return false
 	}
-	c.known[name] = true
-	a.Status = m.status
-	c.fail(c.lines.SaveAgent(c.ctx, a))
+	if !c.known[name] {
+		c.known[name] = true
+		a.Status = m.status
+		c.fail(c.lines.SaveAgent(c.ctx, a))
+	}
 	c.behaves(name, m)
 	return true
 }

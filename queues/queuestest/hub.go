@@ -44,6 +44,7 @@ func TestStore(t *testing.T, open func(t *testing.T) Hub) {
 		{"answering", testAnswering},
 		{"missing", testMissing},
 		{"agents", testAgents},
+		{"moments", testMoments},
 		{"reserving", testReserving},
 		{"checking", testChecking},
 	} {
