@@ -131,34 +131,42 @@ func (m *Memory) admit(p Park) (Park, error) {
 	if err != nil {
 		return p, err
 	}
-	taken := map[int]Park{}
 	for _, q := range m.live {
 		if q.Call == p.Call {
 			return p, &AlreadyParkedError{*q}
 		}
-		if q.Lot == p.Lot {
+	}
+	p.Slot, err = m.vacant(l, p.Slot, now, p.Reservation)
+	return p, err
+}
+
+// vacant is a slot that a call may be put in: that one, or for 0 the next. What
+// held it, which has lapsed or is that reservation, is forgotten.
+func (m *Memory) vacant(l Lot, n int, now time.Time, reservation string) (int, error) {
+	taken := map[int]Park{}
+	for _, q := range m.live {
+		if q.Lot == l.Name {
 			taken[q.Slot] = *q
 		}
 	}
-	if p.Slot == 0 {
-		p.Slot = m.free(l, taken, now)
-		if p.Slot == 0 {
-			return p, &FullError{l.Name}
+	if n == 0 {
+		if n = m.free(l, taken, now); n == 0 {
+			return 0, &FullError{l.Name}
 		}
-		delete(m.held, slot{l.Name, p.Slot}) // one that has lapsed
-		return p, nil
+		delete(m.held, slot{l.Name, n})
+		return n, nil
 	}
-	if p.Slot < l.First || p.Slot > l.Last {
-		return p, &UnknownSlotError{l.Name, p.Slot}
+	if n < l.First || n > l.Last {
+		return n, &UnknownSlotError{l.Name, n}
 	}
-	if by, ok := taken[p.Slot]; ok {
-		return p, &OccupiedError{Lot: l.Name, Slot: p.Slot, By: by}
+	if by, ok := taken[n]; ok {
+		return n, &OccupiedError{Lot: l.Name, Slot: n, By: by}
 	}
-	if r, ok := m.heldAt(slot{l.Name, p.Slot}, now); ok && r.ID != p.Reservation {
-		return p, &OccupiedError{Lot: l.Name, Slot: p.Slot, For: r.By.User}
+	if r, ok := m.heldAt(slot{l.Name, n}, now); ok && r.ID != reservation {
+		return n, &OccupiedError{Lot: l.Name, Slot: n, For: r.By.User}
 	}
-	delete(m.held, slot{l.Name, p.Slot})
-	return p, nil
+	delete(m.held, slot{l.Name, n})
+	return n, nil
 }
 
 // free is the first cool slot, else the one that has cooled longest, else 0.
@@ -268,10 +276,15 @@ func (m *Memory) End(_ context.Context, id string, epoch int, reason Reason, by 
 
 func (m *Memory) end(p *Park, reason Reason, by call.Actor, at time.Time) {
 	p.State, p.Reason, p.EndedBy, p.EndedAt = StateEnded, reason, by, Moment(at)
+	m.vacate(p)
+	m.note(p.EndedFact())
+}
+
+// vacate frees the slot of a park that has ended.
+func (m *Memory) vacate(p *Park) {
 	m.freed[slot{p.Lot, p.Slot}] = p.EndedAt
 	delete(m.live, p.ID)
 	delete(m.jobs, p.ID)
-	m.note(p.EndedFact())
 }
 
 func clone(p *Park) *Park {

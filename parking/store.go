@@ -58,6 +58,15 @@ type Store interface {
 	// the reason, with the park's age at the given time. *NotParkedError if it has ended.
 	End(ctx context.Context, id string, epoch int, reason Reason, by call.Actor, at time.Time) (Park, error)
 
+	// Move has a call wait in another slot: its park ends as moved, and another one
+	// goes on with the same clock, deadline and ladder, the pending step included. Of
+	// a move and a claim at the same moment one succeeds: *NotParkedError tells who
+	// has, or had, the call. *FullError, *OccupiedError, *AlreadyParkedError (in that
+	// very slot), *UnknownLotError, *UnknownSlotError; a refusal changes nothing.
+	Move(ctx context.Context, m Move) (Park, error)
+	// Annotate changes what is noted of a live park. *NotParkedError.
+	Annotate(ctx context.Context, id, note string, by call.Actor, at time.Time) (Park, error)
+
 	// Advance begins step n if it is the park's next: it notes step_started (or,
 	// when a reminder repeats, reminded), moves Next and NextAt and enqueues the
 	// following StepDue, in one transaction. ok is false, without error, if the

@@ -90,9 +90,10 @@ const (
 	ParkRetrieved  EventType = "park.retrieved"
 	ParkAbandoned  EventType = "park.abandoned"
 	ParkExpired    EventType = "park.expired"
-	ParkMoved      EventType = "park.moved"
+	ParkMoved      EventType = "park.moved" // Data: {reason, to: {park, lot, slot}}; a park.parked of the new park follows
 	ParkFailed     EventType = "park.failed"
 	ParkRecovered  EventType = "park.recovered"
+	ParkNoted      EventType = "park.noted" // Data: {note}
 
 	QueueJoined   EventType = "queue.joined"
 	QueueLeft     EventType = "queue.left" // Data: {outcome}

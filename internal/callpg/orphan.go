@@ -40,7 +40,7 @@ func (b *Book) CloseOrphans(ctx context.Context, node call.NodeID, at time.Time)
 			returning id, trunk, from_number, to_number, started_at, connected_at, ended_at, answered_by, outcome, disposition,
 			  (select coalesce(sum(age_ms), 0) from call_events e where e.call_id = calls.id and e.type = any($6))::bigint as parked_ms`,
 			node, at, call.Failed, OutcomeAbandoned, OutcomeAnswered,
-			[]string{string(call.ParkRetrieved), string(call.ParkAbandoned), string(call.ParkExpired), string(call.ParkMoved), string(call.ParkFailed)})
+			[]string{string(call.ParkRetrieved), string(call.ParkAbandoned), string(call.ParkExpired), string(call.ParkFailed)}) // a park that was moved goes on in another, with its age
 		if err != nil {
 			return err
 		}

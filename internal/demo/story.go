@@ -53,6 +53,10 @@ func Tell(f client.Fact) string {
 		return fmt.Sprintf("the caller gave up after %s in %s", age(f), in)
 	case call.ParkExpired:
 		return fmt.Sprintf("time is up in %s: %s", in, strings.ReplaceAll(text(f, "reason"), "_", " "))
+	case call.ParkMoved:
+		return fmt.Sprintf("%s moves the call out of %s", cmp.Or(who, "somebody"), in)
+	case call.ParkNoted:
+		return fmt.Sprintf("%s notes: %s", cmp.Or(who, "somebody"), text(f, "note"))
 	case call.ParkFailed:
 		return "the park failed"
 	case call.QueueJoined:
@@ -99,7 +103,7 @@ func Tell(f client.Fact) string {
 		return "refused: " + string(f.Cause)
 	case call.Ended:
 		return fmt.Sprintf("over (%s): %s, parked %s, talked %s", f.Cause, text(f, "outcome"), length(f, "parked_ms"), length(f, "talked_ms"))
-	case call.ParkRequested, call.ParkMoved, call.ParkRecovered, call.Ringing, call.Held, call.Resumed, call.DialResult,
+	case call.ParkRequested, call.ParkRecovered, call.Ringing, call.Held, call.Resumed, call.DialResult,
 		call.Chosen, call.Notified, call.NotifySent, call.DispositionAsked, call.OfferMade, call.OfferAnswered, call.OfferWithdrew:
 	}
 	return ""

@@ -115,8 +115,8 @@ func (s *Store) change(ctx context.Context, id string, f func(tx *pg.Tx, p parki
 // write stores what may change in a live park. Its job is written by expect.
 func write(tx *pg.Tx, p parking.Park) {
 	tx.Later(`update parks set node = $2, state = $3, next = $4, next_at = $5,
-		claimed_by = $6, claimed_at = $7, claim_until = $8 where id = $1`,
-		p.ID, string(p.Node), string(p.State), p.Next, p.NextAt, p.ClaimedBy, when(p.ClaimedAt), when(p.ClaimUntil))
+		claimed_by = $6, claimed_at = $7, claim_until = $8, note = $9 where id = $1`,
+		p.ID, string(p.Node), string(p.State), p.Next, p.NextAt, p.ClaimedBy, when(p.ClaimedAt), when(p.ClaimUntil), p.Note)
 }
 
 // expect enqueues the park's next step in place of the one before.

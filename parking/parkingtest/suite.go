@@ -36,7 +36,7 @@ func TestStore(t *testing.T, rounds int, open func(t testing.TB) (parking.Store,
 		name  string
 		tests []behaviour
 	}{
-		{"lots", lots}, {"slots", slots}, {"reservations", reservations}, {"claims", claims}, {"ends", ends}, {"ladder", ladder}, {"check", check},
+		{"lots", lots}, {"slots", slots}, {"reservations", reservations}, {"claims", claims}, {"moves", moves}, {"ends", ends}, {"ladder", ladder}, {"check", check},
 	} {
 		t.Run(part.name, func(t *testing.T) {
 			for _, b := range part.tests {
