@@ -28,9 +28,10 @@ func (c *Call) step(park parking.Park, n int) {
 	if c.whenPut(func() { c.step(park, n) }) {
 		return
 	}
-	if c.ended || c.stay == nil || c.stay.park.ID != park.ID || c.stay.leaving || n >= len(park.Ladder) {
+	if c.ended || c.stay == nil || !c.stay.has(park.ID) || c.stay.leaving || n >= len(park.Ladder) {
 		return
 	}
+	c.stay.park.Note = park.Note // as it is on every node
 	s := park.Ladder[n]
 	switch {
 	case s.Do == parking.Goto:
@@ -43,7 +44,7 @@ func (c *Call) step(park parking.Park, n int) {
 	default:
 		c.when(s, func(holds bool, err error) {
 			switch {
-			case c.ended || c.stay == nil || c.stay.park.ID != park.ID || c.stay.leaving || c.busy():
+			case c.ended || c.stay == nil || !c.stay.has(park.ID) || c.stay.leaving || c.busy():
 				c.stepResult(park.ID, n, "claimed", nil)
 			case err != nil && s.OnUnknown == "skip":
 				c.stepResult(park.ID, n, "unknown", map[string]any{"error": err.Error()})
@@ -76,7 +77,7 @@ func (c *Call) busy() bool {
 // overdue runs a terminal step that has waited for whoever was taking the call,
 // as soon as nobody is.
 func (c *Call) overdue() {
-	if c.ended || c.stay == nil || c.stay.due < 0 || c.busy() {
+	if c.ended || c.stay == nil || c.stay.due < 0 || c.stay.moving || c.busy() {
 		return
 	}
 	n := c.stay.due
@@ -191,6 +192,9 @@ func (c *Call) remind(n int, s parking.Step) {
 	}
 	p := c.stay.park
 	text := fmt.Sprintf("%s has been waiting in slot %d for %s. Dial %d to take the call.", c.display(), p.Slot, age(p.ParkedAt), p.Slot)
+	if _, note := c.noteOf(); note != "" {
+		text += " Note: " + note
+	}
 	for _, a := range agents {
 		c.hub.cfg.Dialer.Message(a, text)
 	}
@@ -216,7 +220,7 @@ func age(since time.Time) string {
 func (c *Call) ringFor(n int, via string, ring time.Duration, whoever bool, s parking.Step, to string) {
 	targets, p := strings.Split(to, ","), c.stay.park
 	c.knowing(targets, 0, func() {
-		if c.ended || c.stay == nil || c.stay.park.ID != p.ID || c.stay.leaving || c.busy() {
+		if c.ended || c.stay == nil || !c.stay.has(p.ID) || c.stay.leaving || c.busy() {
 			c.stepResult(p.ID, n, "claimed", nil)
 			return
 		}
@@ -225,9 +229,11 @@ func (c *Call) ringFor(n int, via string, ring time.Duration, whoever bool, s pa
 				c.stopRinging(r, call.NoAnswer) // one step's phones at a time; a queue's go on
 			}
 		}
+		p = c.stay.park
+		note, subject := c.noteOf()
 		t := &turns{
 			via: via, step: &n, strategy: s.Strategy, ring: ring, whoever: whoever,
-			inv:  Invitation{Display: fmt.Sprintf("%d %s %s", p.Slot, age(p.ParkedAt), c.display()), Diverted: fmt.Sprint(p.Slot)},
+			inv:  Invitation{Display: fmt.Sprintf("%d %s %s%s", p.Slot, age(p.ParkedAt), c.display(), note), Subject: subject, Diverted: fmt.Sprint(p.Slot)},
 			over: func(why call.Cause) { c.stepResult(p.ID, n, string(why), nil) },
 		}
 		if !c.ringAll(t, targets) {

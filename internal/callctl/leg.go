@@ -161,6 +161,7 @@ type Invitation struct {
 	Shown      Party         // caller: From and P-Asserted-Identity
 	Present    call.Number   // shown to numbers outside instead of the caller's; "" shows that
 	Display    string        // overrides the shown name: "701 0:45 Ana"
+	Subject    string        // what is noted of the call (Subject, RFC 3261 §20.36)
 	Diverted   string        // recall: the slot it comes from; deflected: whose phone sent it on (Diversion, RFC 5806)
 	Deflected  bool          // Diverted is a phone that sent the call on
 	Ring       time.Duration // Expires; the phone stops by itself

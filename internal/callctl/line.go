@@ -156,7 +156,8 @@ func (c *Call) offered(o queues.Offer) {
 		inv = c.backShown()
 	}
 	if c.stay != nil {
-		inv.Display = c.display() + " (slot " + itoa(c.stay.park.Slot) + ")"
+		note, subject := c.noteOf()
+		inv.Display, inv.Subject = c.display()+" (slot "+itoa(c.stay.park.Slot)+")"+note, subject
 	}
 	// The phones stop a second before the offer's lease does, so that no answer comes for an offer that is over.
 	ring := max(time.Until(o.Until)-time.Second, time.Second)

@@ -21,6 +21,8 @@ type Parking interface {
 	Extend(ctx context.Context, id string, epoch int, until time.Time) error
 	Release(ctx context.Context, id string, epoch int, why string, at time.Time) (parking.Park, error)
 	End(ctx context.Context, id string, epoch int, r parking.Reason, by call.Actor, at time.Time) (parking.Park, error)
+	Move(ctx context.Context, m parking.Move) (parking.Park, error)
+	Annotate(ctx context.Context, id, note string, by call.Actor, at time.Time) (parking.Park, error)
 	Advance(ctx context.Context, id string, n int, now time.Time) (parking.Park, int, bool, error)
 	StepResult(ctx context.Context, id string, n int, result string, data map[string]any, at time.Time) error
 	Live(ctx context.Context, f parking.Filter) ([]parking.Park, error)

@@ -2,6 +2,7 @@ package callctl
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -85,10 +86,18 @@ func (c *Call) closeStay() {
 	if c.cause == call.Failed || c.cause == call.Shutdown {
 		reason = parking.Failed
 	}
-	at := c.endedAt
+	at, id := c.endedAt, s.park.ID
 	c.left(at)
 	c.parks("abandoned", func(ctx context.Context, p Parking) error {
-		_, err := p.End(ctx, s.park.ID, 0, reason, call.Actor{Via: "caller"}, at)
+		_, err := p.End(ctx, id, 0, reason, call.Actor{Via: "caller"}, at)
+		if !wasMoved(err) {
+			return err
+		}
+		in, err := p.Live(ctx, parking.Filter{Call: c.id}) // where the caller was when they left
+		for _, now := range in {
+			_, ended := p.End(ctx, now.ID, 0, reason, call.Actor{Via: "caller"}, at)
+			err = errors.Join(err, ended)
+		}
 		return err
 	})
 }

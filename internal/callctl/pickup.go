@@ -19,6 +19,9 @@ func (h *Hub) pickUp(in Incoming) {
 
 func (c *Call) pickedUp(in Incoming) {
 	by := call.Actor{User: in.Agent, Device: in.From.Device, Via: "pickup"}
+	if c.stay != nil && c.stay.moving && c.whenPut(func() { c.pickedUp(in) }) {
+		return
+	}
 	r := c.roundOf(in.Replaces)
 	switch {
 	case in.Agent == "":

@@ -166,6 +166,9 @@ const backKey = '1'
 
 // wantsBack ends the stay of a caller who would rather be called back.
 func (c *Call) wantsBack() {
+	if c.stay != nil && c.stay.moving && c.whenPut(c.wantsBack) {
+		return
+	}
 	if c.stay == nil || !c.stay.put || c.stay.leaving || c.busy() {
 		return
 	}

@@ -20,18 +20,23 @@ type stay struct {
 	lot  parking.Lot
 	node string // of the flow that parked it; "" when a person did
 	put  bool   // the slot is ours; before, the request is under way
-	due  int    // a terminal step that came while somebody was taking the call; -1 none
+	// moving: another slot has been asked for; before are the parks that ended by a
+	// move, and music is the flow's own, whichever lot the call is moved to.
+	moving bool
+	before []string
+	music  string
+	due    int // a terminal step that came while somebody was taking the call; -1 none
 
 	mayCall bool     // the caller has been told that a key gets them called back
 	leaving bool     // the terminal step has begun: nobody can take the call any more
-	later   []func() // what waits for the slot to be ours, or not
+	later   []func() // what waits until it is known which slot is ours
 }
 
-// whenPut puts f off while the slot is being asked for, and reports whether it
+// whenPut puts f off while the slot, or another one, is being asked for, and reports whether it
 // did: those who see the slot taken may want the call before we know of it. f
 // must look anew at how things are.
 func (c *Call) whenPut(f func()) bool {
-	if c.stay == nil || c.stay.put {
+	if c.stay == nil || c.stay.put && !c.stay.moving {
 		return false
 	}
 	c.stay.later = append(c.stay.later, f)
@@ -71,6 +76,7 @@ func (c *Call) parkByFlow(cmd routing.Park) {
 			c.resume("failed", nil)
 		}
 	})
+	c.stay.music = cmd.Music
 }
 
 func rungs(steps []routing.Step) []parking.Step {
@@ -261,7 +267,7 @@ func (c *Call) put(p parking.Park, lot parking.Lot, node string, by call.Actor, 
 			s.park, s.put = got, true
 		}
 		then(got, err)
-		for _, f := range s.later {
+		for _, f := range s.settled() {
 			f()
 		}
 	})

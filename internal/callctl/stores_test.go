@@ -133,6 +133,18 @@ func (s *lots) End(ctx context.Context, id string, epoch int, why parking.Reason
 	return s.Memory.End(ctx, id, epoch, why, by, at)
 }
 
+func (s *lots) Move(ctx context.Context, m parking.Move) (parking.Park, error) {
+	if err := s.db.enter(ctx, "move"); err != nil {
+		return parking.Park{}, err
+	}
+	got, err := s.Memory.Move(ctx, m)
+	s.db.leave("move")
+	if ctx.Err() != nil { // written, but too late for us to hear of it
+		return parking.Park{}, ctx.Err()
+	}
+	return got, err
+}
+
 func (s *lots) Advance(ctx context.Context, id string, n int, now time.Time) (parking.Park, int, bool, error) {
 	if err := s.db.enter(ctx, "advance"); err != nil {
 		return parking.Park{}, 0, false, err

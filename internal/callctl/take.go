@@ -116,7 +116,8 @@ func (c *Call) fetch(park parking.Park, by call.Actor, result chan<- error) {
 		c.untake(park, missWord(why))
 	}
 	ring := max(time.Until(park.ClaimUntil)-500*time.Millisecond, time.Second)
-	c.reserve(r, []string{by.User}, ring, true, Invitation{AutoAnswer: true})
+	_, subject := c.noteOf()
+	c.reserve(r, []string{by.User}, ring, true, Invitation{AutoAnswer: true, Subject: subject})
 }
 
 // retrieved spends the claim. A recalled parker is given a moment in which

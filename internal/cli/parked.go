@@ -52,7 +52,9 @@ func (c *command) parked() *cobra.Command {
 		Use: "parked", Short: "Show who is parked where, for how long, and what happens next", Args: exactly(),
 		Example: `  callyard parked
   callyard parked --watch
-  callyard parked -o json --lot sales`,
+  callyard parked -o json --lot sales
+  callyard parked note 701 "wants a quote"
+  callyard parked move 701 --slot 703`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			hub, err := r.client()
 			if err != nil {
@@ -80,6 +82,7 @@ func (c *command) parked() *cobra.Command {
 	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "show it anew every second")
 	cmd.Flags().StringVar(&lot, "lot", "", "only this `lot`")
 	r.flags(cmd.Flags())
+	cmd.AddCommand(c.parkedNote(), c.parkedMove())
 	return cmd
 }
 

@@ -38,6 +38,8 @@ type (
 		Live() []callctl.Snapshot
 		Park(ctx context.Context, id call.ID, lot string, slot int, by call.Actor) (parking.Park, error)
 		Retrieve(ctx context.Context, t parking.Target, agent string) (parking.Park, error)
+		Move(ctx context.Context, id call.ID, m parking.Move) (parking.Park, error)
+		Annotate(ctx context.Context, park, note string, by call.Actor) (parking.Park, error)
 		Hangup(id call.ID) error
 		Transfer(ctx context.Context, id call.ID, to string, by call.Actor) error
 		Record(id call.ID, do string, by call.Actor) error

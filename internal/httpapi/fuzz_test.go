@@ -84,6 +84,8 @@ var sound = map[string]string{
 	"change_number":         `{"label":"second"}`,
 	"park_call":             `{"call_id":"call_1","lot":"sales","slot":701,"agent":"ann"}`,
 	"retrieve_parked_call":  `{"agent":"ann"}`,
+	"annotate_parked_call":  `{"note":"wants a quote","agent":"ann"}`,
+	"move_parked_call":      `{"lot":"sales","slot":702,"agent":"ann"}`,
 	"speak_prompt":          `{"text":"We are closed.","lang":"en"}`,
 	"save_queue":            `{"strategy":"longest_idle","ring_s":12,"wrap_up_s":-1,"max_len":9,"agents":[{"agent":"ann","tier":1}]}`,
 	"change_queue":          `{"agents":[],"ring_s":null}`,

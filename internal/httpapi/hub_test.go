@@ -96,6 +96,18 @@ func (l *live) Retrieve(ctx context.Context, t parking.Target, agent string) (pa
 	return l.lots.Claim(ctx, t, call.Actor{User: agent, Via: "rest"}, time.Now())
 }
 
+func (l *live) Move(ctx context.Context, id call.ID, m parking.Move) (parking.Park, error) {
+	if !l.has(id) {
+		return parking.Park{}, callctl.ErrNoCall
+	}
+	m.At = time.Now()
+	return l.lots.Move(ctx, m)
+}
+
+func (l *live) Annotate(ctx context.Context, park, note string, by call.Actor) (parking.Park, error) {
+	return l.lots.Annotate(ctx, park, note, by, time.Now())
+}
+
 func (l *live) Record(id call.ID, _ string, _ call.Actor) error {
 	if !l.has(id) {
 		return callctl.ErrNoCall

@@ -107,24 +107,16 @@ func (a *api) parkedCalls() {
 			if agent == "" {
 				return nil, wrong("body.agent", "say whose phones are to ring")
 			}
-			p, err := a.park(ctx, in.ID)
-			if err != nil {
+			if _, err := a.parkedHere(ctx, in.ID); err != nil {
 				return nil, err
 			}
-			if p.State != parking.StateEnded && p.Node != a.Node {
-				return nil, elsewhere(p.Node)
-			}
-			p, err = a.Live.Retrieve(ctx, parking.Target{Park: in.ID}, agent)
-			if lost, ok := errors.AsType[*parking.NotParkedError](err); ok && lost.Taken == nil {
-				if now, err := a.Lots.Park(ctx, in.ID); err == nil && now.State == parking.StateEnded {
-					lost.Taken = &now // the caller left, or was taken, this moment
-				}
-			}
+			p, err := a.Live.Retrieve(ctx, parking.Target{Park: in.ID}, agent)
 			if err != nil {
-				return nil, err
+				return nil, a.quicker(ctx, in.ID, err)
 			}
 			return a.parked(p)
 		})
+	a.parkedElsewhere()
 }
 
 // park reads a park; an unknown one is not found, rather than lost to somebody.

@@ -54,12 +54,12 @@ func TestDialPhone(t *testing.T) {
 		other, _ := h.answeredCall(udpPeer(t, h.udp))
 		_ = other
 		leg := h.dial(callctl.Target{Agent: "rep1"}, callctl.Invitation{
-			Shown: callctl.Party{Number: "+34600000001", Name: "Ana"}, Display: "701 0:45 Ana", Diverted: "701", Ring: 20 * time.Second, AutoAnswer: true,
+			Shown: callctl.Party{Number: "+34600000001", Name: "Ana"}, Display: "701 0:45 Ana", Subject: "wants\r\nEvil: yes", Diverted: "701", Ring: 20 * time.Second, AutoAnswer: true,
 		})[0]
 		inv := p.request("INVITE")
 		for name, want := range map[string]string{
 			"From": `"701 0:45 Ana" <sip:+34600000001@127.0.0.1`, "P-Asserted-Identity": `"Ana" <sip:+34600000001@`, "Diversion": "<sip:701@",
-			"Expires": "20", "Call-Info": "answer-after=0", "Alert-Info": "info=alert-autoanswer", "Contact": "<sip:+34600000001@127.0.0.1",
+			"Subject": "wants  Evil: yes", "Expires": "20", "Call-Info": "answer-after=0", "Alert-Info": "info=alert-autoanswer", "Contact": "<sip:+34600000001@127.0.0.1",
 		} {
 			if !strings.Contains(inv.hdr(name), want) {
 				t.Errorf("%s: %q, want %q", name, inv.hdr(name), want)

@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 	"time"
+	"unicode"
 
 	"github.com/emiago/sipgo/sip"
 
@@ -95,6 +97,9 @@ func presentation(inv callctl.Invitation, host string, phone bool) []sip.Header 
 	if inv.Diverted != "" && phone {
 		hs = append(hs, sip.NewHeader("Diversion", fmt.Sprintf("<sip:%s@%s>;reason=%s;counter=1", escapeUser(inv.Diverted), host, reasonOf(inv))))
 	}
+	if inv.Subject != "" && phone {
+		hs = append(hs, sip.NewHeader("Subject", oneLine(inv.Subject)))
+	}
 	if inv.AutoAnswer {
 		hs = append(hs, sip.NewHeader("Call-Info", "<sip:"+host+">;answer-after=0"),
 			sip.NewHeader("Alert-Info", "<http://"+host+">;info=alert-autoanswer;delay=0"))
@@ -104,6 +109,17 @@ func presentation(inv callctl.Invitation, host string, phone bool) []sip.Header 
 		hs = append(hs, sip.NewHeader("Expires", strconv.Itoa(int(math.Ceil(inv.Ring.Seconds())))))
 	}
 	return hs
+}
+
+// oneLine is a text as a header can carry it: no character of control ends the
+// line, or begins another header.
+func oneLine(s string) string {
+	return strings.TrimSpace(strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, s))
 }
 
 // answered handles what comes back for our INVITE; res is nil when nothing final did.
