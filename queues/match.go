@@ -60,10 +60,15 @@ func Match(q Queue, waiting []Entry, agents []Agent, now time.Time) []Offer {
 	return offers
 }
 
-// Line puts entries in the order they are served at a time.
+// Line puts entries in the order they are served at a time: those that somebody
+// put first, the latest of them before the others; then those who have waited too
+// long, then by priority.
 func Line(waiting []Entry, now time.Time) []Entry {
 	line := slices.Clone(waiting)
 	slices.SortFunc(line, func(a, b Entry) int {
+		if first := b.FirstAt.Compare(a.FirstAt); first != 0 {
+			return first
+		}
 		oldA, oldB := now.Sub(a.JoinedAt) >= Starvation, now.Sub(b.JoinedAt) >= Starvation
 		switch {
 		case oldA && !oldB:

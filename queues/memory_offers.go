@@ -11,61 +11,6 @@ import (
 	"github.com/callyard/callyard/internal/job"
 )
 
-// Join implements Store.
-func (m *Memory) Join(_ context.Context, e Entry, now time.Time) error {
-	return m.change(now, func() error {
-		q, ok := m.queues[e.Queue]
-		if !ok {
-			return &UnknownError{"queue", e.Queue}
-		}
-		if old := m.entry(e.Call, e.Queue); old != nil {
-			old.Rejoin(e)
-			return nil
-		}
-		if why := Refusal(q.Queue, m.waitingIn(e.Queue), m.assigned(q.Queue, now)); why != "" {
-			return &RefusedError{e.Queue, why}
-		}
-		if e.JoinedAt.IsZero() {
-			e.JoinedAt = now
-		}
-		m.entries = append(m.entries, &e)
-		m.note(e.Fact(call.QueueJoined, call.Actor{}, now, map[string]any{"priority": e.Priority}))
-		m.wake(time.Time{}, e.Queue)
-		for _, at := range e.Widens(now) {
-			m.wake(at, e.Queue)
-		}
-		return nil
-	})
-}
-
-func (m *Memory) entry(c call.ID, queue string) *Entry {
-	i := slices.IndexFunc(m.entries, func(e *Entry) bool { return e.Call == c && e.Queue == queue })
-	if i < 0 {
-		return nil
-	}
-	return m.entries[i]
-}
-
-// Leave implements Store.
-func (m *Memory) Leave(_ context.Context, c call.ID, queue, outcome string, by call.Actor, now time.Time) error {
-	return m.change(now, func() error {
-		m.leave(c, queue, outcome, by, now)
-		return nil
-	})
-}
-
-func (m *Memory) leave(c call.ID, queue, outcome string, by call.Actor, now time.Time) {
-	for _, o := range m.sortedOffers() {
-		if o.Call == c && o.Queue == queue {
-			m.withdraw(o, now)
-		}
-	}
-	if e := m.entry(c, queue); e != nil {
-		m.entries = slices.DeleteFunc(m.entries, func(x *Entry) bool { return x == e })
-		m.note(e.Fact(call.QueueLeft, by, now, map[string]any{"outcome": outcome}))
-	}
-}
-
 func (m *Memory) sortedOffers() []*Offer {
 	var all []*Offer
 	for _, o := range m.offers {
@@ -83,28 +28,6 @@ func (m *Memory) withdraw(o *Offer, now time.Time) {
 		m.note(o.MissFact(name, Withdrawn, now))
 	}
 	m.wake(time.Time{}, m.queuesOf(o.Agents...)...)
-}
-
-// Waiting implements Store.
-func (m *Memory) Waiting(_ context.Context, queue string) ([]Entry, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.waiting(queue), nil
-}
-
-func (m *Memory) waiting(queue string) []Entry {
-	var line []Entry
-	for _, e := range m.entries {
-		if queue == "" || e.Queue == queue {
-			c := *e
-			c.Tried, c.Reach = slices.Clone(c.Tried), slices.Clone(c.Reach)
-			line = append(line, c)
-		}
-	}
-	slices.SortStableFunc(line, func(a, b Entry) int {
-		return cmp.Or(cmp.Compare(b.Priority, a.Priority), a.JoinedAt.Compare(b.JoinedAt), cmp.Compare(a.Call, b.Call))
-	})
-	return line
 }
 
 // Decide implements Store.
@@ -207,7 +130,7 @@ func (m *Memory) Answer(_ context.Context, offer, agent string, now time.Time) e
 		o.Agents = without(o.Agents, agent)
 		m.withdraw(o, now)
 		if o.Queue != "" {
-			m.leave(o.Call, o.Queue, "answered", call.Actor{User: agent, Via: "queue"}, now)
+			m.leave(o.Call, o.Queue, map[string]any{"outcome": "answered"}, call.Actor{User: agent, Via: "queue"}, now)
 		}
 		return nil
 	})
@@ -269,7 +192,7 @@ func (m *Memory) Check(_ context.Context, now time.Time) ([]string, error) {
 		}
 		for _, e := range m.waiting("") {
 			if over(e.Call) {
-				m.leave(e.Call, e.Queue, OutcomeEnded, call.Actor{}, now)
+				m.leave(e.Call, e.Queue, map[string]any{"outcome": OutcomeEnded}, call.Actor{}, now)
 				mended = append(mended, fmt.Sprintf("%s waited in %s after its end: removed", e.Call, e.Queue))
 			}
 		}

@@ -90,6 +90,7 @@ type Entry struct {
 	From     call.Number
 	Name     string
 	Priority int       // higher first
+	FirstAt  time.Time // somebody put it before all others then; zero: nobody did
 	JoinedAt time.Time // the original clock: the park's start when it came from a slot
 	Tried    []string  // agents who were offered it and did not take it
 	NextAt   time.Time // not offered again before
@@ -158,6 +159,11 @@ type (
 	RefusedError struct{ Queue, Why string }
 	// UnknownError: there is no such queue or agent.
 	UnknownError struct{ Kind, Name string }
+	// NotWaitingError: the call is not, or no longer, in line there.
+	NotWaitingError struct {
+		Call  call.ID
+		Queue string
+	}
 	// TooLateError: the offer has ended or the agent is not in it.
 	TooLateError struct{ Offer string }
 	// InUseError: the queue cannot be deleted while calls wait in it.
@@ -168,6 +174,9 @@ type (
 )
 
 func (e *RefusedError) Error() string { return fmt.Sprintf("queue %s: %s", e.Queue, e.Why) }
+func (e *NotWaitingError) Error() string {
+	return fmt.Sprintf("call %s does not wait in queue %s", e.Call, e.Queue)
+}
 func (e *UnknownError) Error() string { return fmt.Sprintf("there is no %s %q", e.Kind, e.Name) }
 func (e *TooLateError) Error() string { return fmt.Sprintf("offer %s is over", e.Offer) }
 func (e *InUseError) Error() string {

@@ -26,6 +26,14 @@ type Store interface {
 	// "timeout", "retrieved", …). Not being in line is no error. An open offer of
 	// the queue for the call is withdrawn.
 	Leave(ctx context.Context, c call.ID, queue, outcome string, by call.Actor, now time.Time) error
+	// Amend changes what is known of a waiting call: its place in line (noted as
+	// queue.reordered) and the park it waits in. *NotWaitingError.
+	Amend(ctx context.Context, c call.ID, queue string, a Amendment, by call.Actor, now time.Time) (Entry, error)
+	// Switch has a waiting call wait in another queue with the same clock, by the
+	// rules of Join; an open offer is withdrawn. A refusal changes nothing. Waiting there
+	// already is no error, so that it can be repeated. *NotWaitingError, *RefusedError,
+	// *UnknownError.
+	Switch(ctx context.Context, c call.ID, from, to string, by call.Actor, now time.Time) (Entry, error)
 	Waiting(ctx context.Context, queue string) ([]Entry, error) // "" for all, first in line first
 
 	// Decide locks the queue and the agents who could serve it, runs f, and writes
@@ -82,8 +90,9 @@ type Store interface {
 	Check(ctx context.Context, now time.Time) ([]string, error)
 }
 
-// What Check does with calls that are over.
+// What Check does with calls that are over, and outcomes that the store itself gives.
 const (
 	CheckGrace   = 10 * time.Second // whoever runs the call has this long to tidy up
 	OutcomeEnded = "ended"          // queue.left of an entry that was forgotten
+	OutcomeMoved = "moved"          // queue.left of one that goes on in another queue
 )

@@ -95,8 +95,9 @@ const (
 	ParkRecovered  EventType = "park.recovered"
 	ParkNoted      EventType = "park.noted" // Data: {note}
 
-	QueueJoined   EventType = "queue.joined"
-	QueueLeft     EventType = "queue.left" // Data: {outcome}
+	QueueJoined   EventType = "queue.joined"    // Data: {priority, from}: from is the queue that the call was moved from
+	QueueLeft     EventType = "queue.left"      // Data: {outcome, to}: to is the queue that the call was moved to
+	QueueReorder  EventType = "queue.reordered" // Data: {priority, first}
 	OfferMade     EventType = "offer.made"
 	OfferAnswered EventType = "offer.answered"
 	OfferMissed   EventType = "offer.missed"   // Data: {why: no_answer|busy|rejected|unreachable}

@@ -63,6 +63,8 @@ func Tell(f client.Fact) string {
 		return "waits in queue " + f.Queue + " as well, still parked"
 	case call.QueueLeft:
 		return "leaves queue " + f.Queue + ": " + text(f, "outcome")
+	case call.QueueReorder:
+		return fmt.Sprintf("%s changes the caller's place in queue %s", cmp.Or(who, "somebody"), f.Queue)
 	case call.OfferMissed:
 		return who + " " + missed(text(f, "why"))
 	case call.Connected:

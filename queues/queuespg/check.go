@@ -101,7 +101,7 @@ func (s *Store) mend(ctx context.Context, now time.Time, w sweep, args ...any) (
 	}
 	for _, e := range entries {
 		err := s.change(ctx, func(c *change) error {
-			left, err := c.leave(ctx, e.Call, e.Queue, w.outcome, call.Actor{}, now)
+			left, err := c.leave(ctx, e.Call, e.Queue, map[string]any{"outcome": w.outcome}, call.Actor{}, now)
 			if left {
 				did("%s waited in %s after its end: removed", e.Call, e.Queue)
 			}

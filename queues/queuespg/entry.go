@@ -13,15 +13,15 @@ import (
 	"github.com/callyard/callyard/queues"
 )
 
-const entryColumns = `e.call_id, e.node, e.queue, e.park, e.from_number, e.from_name, e.priority, e.joined_at, e.tried, e.next_at, e.owner, e.reach`
+const entryColumns = `e.call_id, e.node, e.queue, e.park, e.from_number, e.from_name, e.priority, e.joined_at, e.tried, e.next_at, e.owner, e.reach, e.first_at`
 
-const inLine = ` order by e.priority desc, e.joined_at, e.call_id`
+const inLine = ` order by e.first_at desc nulls last, e.priority desc, e.joined_at, e.call_id`
 
 func scanEntry(row pgx.CollectableRow) (queues.Entry, error) {
 	var e queues.Entry
-	var joined, next *time.Time
-	err := row.Scan(&e.Call, &e.Node, &e.Queue, &e.Park, &e.From, &e.Name, &e.Priority, &joined, &e.Tried, &next, &e.Owner, &e.Reach)
-	e.JoinedAt, e.NextAt = zero(joined), zero(next)
+	var joined, next, first *time.Time
+	err := row.Scan(&e.Call, &e.Node, &e.Queue, &e.Park, &e.From, &e.Name, &e.Priority, &joined, &e.Tried, &next, &e.Owner, &e.Reach, &first)
+	e.JoinedAt, e.NextAt, e.FirstAt = zero(joined), zero(next), zero(first)
 	return e, err
 }
 
@@ -36,12 +36,7 @@ func reachOf(e queues.Entry) any {
 // Join implements queues.Store.
 func (s *Store) Join(ctx context.Context, e queues.Entry, now time.Time) error {
 	err := s.change(ctx, func(c *change) error {
-		// The lock keeps the line from outgrowing its bound, and decisions out.
-		var round int64
-		err := c.QueryRow(ctx, `select round from queues where name = $1 for no key update`, e.Queue).Scan(&round)
-		if errors.Is(err, pgx.ErrNoRows) {
-			return unknown("queue", e.Queue)
-		}
+		round, err := c.lockQueue(ctx, e.Queue)
 		if err != nil {
 			return err
 		}
@@ -54,24 +49,36 @@ func (s *Store) Join(ctx context.Context, e queues.Entry, now time.Time) error {
 		if e.JoinedAt.IsZero() {
 			e.JoinedAt = now
 		}
-		if _, err := c.Exec(ctx, `
-			insert into entries (call_id, queue, node, park, from_number, from_name, priority, joined_at, tried, next_at, owner, reach)
-			values ($1, $2, $3, $4, $5, $6, $7, $8, coalesce($9, '{}'::text[]), $10, $11, $12)`,
-			e.Call, e.Queue, e.Node, e.Park, string(e.From), e.Name, e.Priority, e.JoinedAt, e.Tried, null(e.NextAt), e.Owner, reachOf(e)); err != nil {
-			return err
-		}
-		c.note(e.Fact(call.QueueJoined, call.Actor{}, now, map[string]any{"priority": e.Priority}))
-		c.enqueue(job.Job{Args: queues.Distribute{Queue: e.Queue, Round: round}, Queue: job.Dispatch, Unique: true})
-		for _, at := range e.Widens(now) {
-			at = queues.RetryAt(at)
-			c.enqueue(job.Job{Args: queues.Distribute{Queue: e.Queue, Round: round, At: at}, At: at, Queue: job.Dispatch, Unique: true})
-		}
+		c.enter(e, round, e.JoinedFact("", call.Actor{}, now), now)
 		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("join %s: %w", e.Call, err)
 	}
 	return nil
+}
+
+// lockQueue keeps the line from outgrowing its bound, and decisions out.
+func (c *change) lockQueue(ctx context.Context, name string) (round int64, err error) {
+	err = c.QueryRow(ctx, `select round from queues where name = $1 for no key update`, name).Scan(&round)
+	if errors.Is(err, pgx.ErrNoRows) {
+		err = unknown("queue", name)
+	}
+	return round, err
+}
+
+// enter puts an entry in line that has been admitted.
+func (c *change) enter(e queues.Entry, round int64, fact call.Event, now time.Time) {
+	c.Later(`
+		insert into entries (call_id, queue, node, park, from_number, from_name, priority, joined_at, tried, next_at, owner, reach)
+		values ($1, $2, $3, $4, $5, $6, $7, $8, coalesce($9, '{}'::text[]), $10, $11, $12)`,
+		e.Call, e.Queue, e.Node, e.Park, string(e.From), e.Name, e.Priority, e.JoinedAt, e.Tried, null(e.NextAt), e.Owner, reachOf(e))
+	c.note(fact)
+	c.enqueue(job.Job{Args: queues.Distribute{Queue: e.Queue, Round: round}, Queue: job.Dispatch, Unique: true})
+	for _, at := range e.Widens(now) {
+		at = queues.RetryAt(at)
+		c.enqueue(job.Job{Args: queues.Distribute{Queue: e.Queue, Round: round, At: at}, At: at, Queue: job.Dispatch, Unique: true})
+	}
 }
 
 // rejoin reports whether the call waits already. It skips an entry that is
@@ -118,7 +125,7 @@ func (c *change) admit(ctx context.Context, queue string, now time.Time) error {
 // Leave implements queues.Store. Offers of the queue for the call are withdrawn.
 func (s *Store) Leave(ctx context.Context, id call.ID, queue, outcome string, by call.Actor, now time.Time) error {
 	err := s.change(ctx, func(c *change) error {
-		_, err := c.leave(ctx, id, queue, outcome, by, now)
+		_, err := c.leave(ctx, id, queue, map[string]any{"outcome": outcome}, by, now)
 		return err
 	})
 	if err != nil {
@@ -127,26 +134,31 @@ func (s *Store) Leave(ctx context.Context, id call.ID, queue, outcome string, by
 	return nil
 }
 
-func (c *change) leave(ctx context.Context, id call.ID, queue, outcome string, by call.Actor, now time.Time) (left bool, err error) {
+func (c *change) leave(ctx context.Context, id call.ID, queue string, how map[string]any, by call.Actor, now time.Time) (left bool, err error) {
 	e, err := c.lockEntry(ctx, id, queue)
 	if err != nil {
 		return false, err
 	}
+	if err := c.withdrawAll(ctx, id, queue, now); err != nil || e == nil {
+		return false, err
+	}
+	c.drop(*e, how, by, now)
+	return true, nil
+}
+
+// withdrawAll ends the queue's open offers of a call.
+func (c *change) withdrawAll(ctx context.Context, id call.ID, queue string, now time.Time) error {
 	rows, _ := c.Query(ctx, `select id from offers where call_id = $1 and queue = $2 order by id`, id, queue)
 	open, err := pgx.CollectRows(rows, pgx.RowTo[string])
 	if err != nil {
-		return false, err
+		return err
 	}
 	for _, offer := range open {
 		if _, err := c.withdraw(ctx, offer, now); err != nil {
-			return false, err
+			return err
 		}
 	}
-	if e == nil {
-		return false, nil
-	}
-	c.drop(*e, outcome, by, now)
-	return true, nil
+	return nil
 }
 
 // lockEntry returns nil when the call does not wait there.
@@ -160,9 +172,9 @@ func (c *change) lockEntry(ctx context.Context, id call.ID, queue string) (*queu
 }
 
 // drop takes a locked entry out of line.
-func (c *change) drop(e queues.Entry, outcome string, by call.Actor, now time.Time) {
+func (c *change) drop(e queues.Entry, how map[string]any, by call.Actor, now time.Time) {
 	c.Later(`delete from entries where call_id = $1 and queue = $2`, e.Call, e.Queue)
-	c.note(e.Fact(call.QueueLeft, by, now, map[string]any{"outcome": outcome}))
+	c.note(e.Fact(call.QueueLeft, by, now, how))
 }
 
 // Waiting implements queues.Store.

@@ -153,7 +153,7 @@ func (s *Store) Answer(ctx context.Context, offer, agent string, now time.Time) 
 		if e == nil {
 			return nil
 		}
-		c.drop(*e, "answered", call.Actor{User: agent, Via: "queue"}, now)
+		c.drop(*e, map[string]any{"outcome": "answered"}, call.Actor{User: agent, Via: "queue"}, now)
 		return nil
 	})
 	if err != nil {

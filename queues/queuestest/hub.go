@@ -40,6 +40,7 @@ func TestStore(t *testing.T, open func(t *testing.T) Hub) {
 		{"settings", testSettings},
 		{"devices", testDevices},
 		{"joining", testJoining},
+		{"amending", testAmending},
 		{"deciding", testDeciding},
 		{"answering", testAnswering},
 		{"missing", testMissing},

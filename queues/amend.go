@@ -1,0 +1,63 @@
+package queues
+
+import (
+	"time"
+
+	"github.com/callyard/callyard/internal/call"
+)
+
+// Amendment is what somebody changes of a call that waits. What is not given stays.
+type Amendment struct {
+	Priority *int
+	First    *bool  // before all others, whatever their priority and however long they have waited; or no longer
+	Park     string // the slot that it waits in now
+}
+
+// amend changes the entry, and tells whether that changed its place in line.
+func (e *Entry) amend(a Amendment, now time.Time) (reordered bool) {
+	if a.Park != "" {
+		e.Park = a.Park
+	}
+	if a.Priority != nil {
+		reordered = e.Priority != *a.Priority
+		e.Priority = *a.Priority
+	}
+	if a.First != nil {
+		at := time.Time{}
+		if *a.First {
+			at = now.UTC().Truncate(time.Microsecond)
+		}
+		reordered = reordered || !e.FirstAt.Equal(at)
+		e.FirstAt = at
+	}
+	return reordered
+}
+
+// Amended is amend for stores that keep values.
+func (e Entry) Amended(a Amendment, now time.Time) (_ Entry, reordered bool) {
+	reordered = e.amend(a, now)
+	return e, reordered
+}
+
+// Into is the entry as it goes on in another queue: the same caller, clock and
+// priority. Who may be offered the call, who was, and that it was put first belongs
+// to the queue it leaves.
+func (e Entry) Into(queue string) Entry {
+	e.Queue, e.Tried, e.NextAt, e.Reach, e.FirstAt = queue, nil, time.Time{}, nil, time.Time{}
+	return e
+}
+
+// JoinedFact tells that a call is in line; from is the queue that somebody took it
+// from, if they did.
+func (e Entry) JoinedFact(from string, by call.Actor, at time.Time) call.Event {
+	data := map[string]any{"priority": e.Priority}
+	if from != "" {
+		data["from"] = from
+	}
+	return e.Fact(call.QueueJoined, by, at, data)
+}
+
+// ReorderedFact tells that somebody has changed the call's place in line.
+func (e Entry) ReorderedFact(by call.Actor, at time.Time) call.Event {
+	return e.Fact(call.QueueReorder, by, at, map[string]any{"priority": e.Priority, "first": !e.FirstAt.IsZero()})
+}
