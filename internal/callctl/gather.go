@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/callyard/callyard/internal/call"
 	"github.com/callyard/callyard/parking"
 	"github.com/callyard/callyard/routing"
 )
@@ -147,7 +148,7 @@ func (c *Call) onDigit(ev LegDigit) {
 		case c.stay != nil && c.stay.mayCall && ev.Digit == backKey:
 			c.wantsBack()
 		case c.line != nil && c.line.exit[string(ev.Digit)] != "":
-			c.leaveLine("exit_key", c.line.exit[string(ev.Digit)], map[string]any{"key": string(ev.Digit)})
+			c.leaveLine("exit_key", c.line.exit[string(ev.Digit)], call.Actor{Via: "caller"}, map[string]any{"key": string(ev.Digit)})
 		}
 	case c.talk != nil && c.repOn(ev.Leg) != "":
 		c.feature(ev.Leg, ev.Digit)

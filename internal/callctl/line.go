@@ -20,6 +20,11 @@ type line struct {
 	exit   map[string]string // digit → outcome
 	parked bool              // waits in a slot at the same time: the slot's clock bounds the wait
 	timer  *time.Timer
+
+	moving bool     // another queue has been asked for
+	later  []func() // what waits for its answer
+	left   string   // once the call has left: with what outcome, and who did it
+	leftBy call.Actor
 }
 
 // maxWait bounds a wait in a queue whatever the flow says.
@@ -66,7 +71,7 @@ func (c *Call) queue(cmd routing.Queue) {
 			}
 			c.line.timer = c.after(wait, func() {
 				if c.wait.gen == gen && c.line != nil && c.talk == nil && !c.ended {
-					c.leaveLine("timeout", "timeout", nil)
+					c.leaveLine("timeout", "timeout", call.Actor{Via: "caller"}, nil)
 				}
 			})
 		}
@@ -107,10 +112,10 @@ func (c *Call) standInLine(at place, park string, then func(error)) {
 }
 
 // leaveLine takes the call out of the queue and tells the flow.
-func (c *Call) leaveLine(why, outcome string, vars map[string]any) {
+func (c *Call) leaveLine(why, outcome string, by call.Actor, vars map[string]any) {
 	inSlot := c.line.parked
 	c.stopVia("queue", call.Gone)
-	c.leaveLineQuietly(why, call.Actor{Via: "caller"})
+	c.leaveLineQuietly(why, by)
 	if !inSlot {
 		c.resume(outcome, vars)
 	}
@@ -122,6 +127,7 @@ func (c *Call) leaveLineQuietly(why string, by call.Actor) {
 		return
 	}
 	c.line = nil
+	l.left, l.leftBy = why, by
 	if l.timer != nil {
 		l.timer.Stop()
 	}
@@ -139,6 +145,10 @@ func (c *Call) stopVia(via string, cause call.Cause) {
 
 // offered rings the agents that a queue reserved for this call.
 func (c *Call) offered(o queues.Offer) {
+	if c.line != nil && c.line.moving { // it may be of the other queue
+		c.line.later = append(c.line.later, func() { c.offered(o) })
+		return
+	}
 	if c.ended || c.line == nil || c.line.queue != o.Queue || c.talk != nil {
 		for _, a := range o.Agents {
 			c.missed(&round{offer: o.ID, via: "queue"}, a, "withdrawn")

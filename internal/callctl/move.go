@@ -114,6 +114,7 @@ func (c *Call) moved(s *stay, park parking.Park) {
 		s.park = park
 		if c.stay == s {
 			c.lastLot = park.Lot
+			c.lineFollows()
 		}
 	}
 	for _, f := range s.settled() {

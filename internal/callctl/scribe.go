@@ -98,8 +98,9 @@ func late(err error) bool {
 		parked  *parking.NotParkedError
 		offer   *queues.TooLateError
 		unknown *queues.UnknownError
+		gone    *queues.NotWaitingError
 	)
-	return errors.As(err, &parked) || errors.As(err, &offer) || errors.As(err, &unknown)
+	return errors.As(err, &parked) || errors.As(err, &gone) || errors.As(err, &offer) || errors.As(err, &unknown)
 }
 
 func (s *scribe) drain() {

@@ -302,3 +302,15 @@ func (b *book) closing(id call.ID) (callctl.Closing, bool) {
 	}
 	return callctl.Closing{}, false
 }
+
+func (s *lines) Switch(ctx context.Context, c call.ID, from, to string, by call.Actor, now time.Time) (queues.Entry, error) {
+	if err := s.db.enter(ctx, "switch"); err != nil {
+		return queues.Entry{}, err
+	}
+	got, err := s.Memory.Switch(ctx, c, from, to, by, now)
+	s.db.leave("switch")
+	if ctx.Err() != nil { // written, but too late for us to hear of it
+		return queues.Entry{}, ctx.Err()
+	}
+	return got, err
+}

@@ -118,6 +118,7 @@ func (h *Hub) Hangup(id call.ID) error {
 var (
 	ErrNoCall      = errors.New("no such call is live on this node")
 	ErrNotTalking  = errors.New("nobody is talking to this caller")
+	ErrCalledBack  = errors.New("nobody waits there: a callback stands in line; cancel it instead")
 	ErrUnreachable = errors.New("no phone is registered")
 	// Of Transfer.
 	ErrNowhere      = errors.New("nobody and nothing has this number or name")

@@ -121,10 +121,6 @@ func (c *command) lots() *cobra.Command {
 	return c.resource(lots, "Show the lots and who is parked in them", column{"LOT", "name"}, column{"EXTENSION", "extension"}, column{"FIRST", "first"}, column{"LAST", "last"}, column{"MUSIC", "music"})
 }
 
-func (c *command) queues() *cobra.Command {
-	return c.resource(lines, "Show the queues and who serves them", column{"QUEUE", "name"}, column{"STRATEGY", "strategy"}, column{"AGENTS", "agents.agent"})
-}
-
 func (c *command) agents() *cobra.Command {
 	cmd := c.resource(agents, "Show the reps: what they want and what they do", column{"AGENT", "name"}, column{"DISPLAY", "display"}, column{"EXTENSION", "extension"},
 		column{"STATUS", "status"}, column{"STATE", "state"}, column{"PHONES", "devices"}, column{"TEAMS", "teams"})

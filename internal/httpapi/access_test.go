@@ -173,7 +173,7 @@ func TestWhoMayDoWhat(t *testing.T) {
 		}
 	}
 	for id, want := range map[string]string{
-		"list_parked_calls": "read rep", "retrieve_parked_call": "write rep", "annotate_parked_call": "write rep", "move_parked_call": "write manager", "stream_events": "read rep",
+		"list_parked_calls": "read rep", "retrieve_parked_call": "write rep", "annotate_parked_call": "write rep", "move_parked_call": "write manager", "change_entry": "write manager", "withdraw_entry": "write manager", "stream_events": "read rep",
 		"report_park_to_answer": "read manager", "hang_up": "write manager", "set_agent_status": "write rep",
 		"save_lot": "write admin", "publish_flow": "write admin", "save_trunk": "write admin", "apply": "admin admin",
 		"create_key": "admin admin", "list_users": "admin admin", "change_user": "admin admin", "list_audit_events": "admin admin",

@@ -40,6 +40,8 @@ type (
 		Retrieve(ctx context.Context, t parking.Target, agent string) (parking.Park, error)
 		Move(ctx context.Context, id call.ID, m parking.Move) (parking.Park, error)
 		Annotate(ctx context.Context, park, note string, by call.Actor) (parking.Park, error)
+		Switch(ctx context.Context, id call.ID, from, to string, by call.Actor) (queues.Entry, error)
+		Withdraw(ctx context.Context, id call.ID, queue string, by call.Actor) error
 		Hangup(id call.ID) error
 		Transfer(ctx context.Context, id call.ID, to string, by call.Actor) error
 		Record(id call.ID, do string, by call.Actor) error
@@ -61,6 +63,7 @@ type (
 		SaveQueue(ctx context.Context, q queues.Queue) error
 		DeleteQueue(ctx context.Context, name string) error
 		Waiting(ctx context.Context, queue string) ([]queues.Entry, error)
+		Amend(ctx context.Context, c call.ID, queue string, a queues.Amendment, by call.Actor, now time.Time) (queues.Entry, error)
 		Agent(ctx context.Context, name string) (queues.Agent, error)
 		Agents(ctx context.Context) ([]queues.Agent, error)
 		SaveAgent(ctx context.Context, a queues.Agent) error

@@ -37,9 +37,7 @@ func (a *api) problem(ctx context.Context, err error) *Problem {
 	if e, ok := errors.AsType[*queues.UnknownError](err); ok {
 		return notFound(e.Kind, e.Name)
 	}
-	if e, ok := errors.AsType[*queues.InUseError](err); ok {
-		p := conflict("queue_in_use")
-		p.Detail = e.Error()
+	if p := queueProblem(err); p != nil {
 		return p
 	}
 	if e, ok := errors.AsType[*webhooks.UnknownError](err); ok {
@@ -112,6 +110,24 @@ func (a *api) problem(ctx context.Context, err error) *Problem {
 		return &Problem{Status: http.StatusServiceUnavailable, Code: "timeout", Detail: "it took too long; try again", cause: err, headers: retryAfter("1")}
 	}
 	return &Problem{Status: http.StatusInternalServerError, Code: "internal", cause: err}
+}
+
+// queueProblem is the part of the table that is about queues.
+func queueProblem(err error) *Problem {
+	if e, ok := errors.AsType[*queues.InUseError](err); ok {
+		return &Problem{Status: http.StatusConflict, Code: "queue_in_use", Detail: e.Error()}
+	}
+	if e, ok := errors.AsType[*queues.RefusedError](err); ok {
+		why := map[string]string{"full": "as many calls as may wait there do", "no_agents": "nobody who serves it has a phone registered", "all_away": "all who serve it are away"}[e.Why]
+		return &Problem{Status: http.StatusConflict, Code: "queue_refuses", Reason: e.Why, Detail: "queue " + e.Queue + " takes no call: " + why}
+	}
+	if e, ok := errors.AsType[*queues.NotWaitingError](err); ok {
+		return notFound("entry", string(e.Call))
+	}
+	if errors.Is(err, callctl.ErrCalledBack) {
+		return &Problem{Status: http.StatusConflict, Code: "entry_is_callback", Detail: callctl.ErrCalledBack.Error()}
+	}
+	return nil
 }
 
 // peopleProblem is the part of the table that is about people.

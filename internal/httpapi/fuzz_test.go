@@ -87,6 +87,8 @@ var sound = map[string]string{
 	"annotate_parked_call":  `{"note":"wants a quote","agent":"ann"}`,
 	"move_parked_call":      `{"lot":"sales","slot":702,"agent":"ann"}`,
 	"speak_prompt":          `{"text":"We are closed.","lang":"en"}`,
+	"change_entry":          `{"priority":50,"first":true,"agent":"ann"}`,
+	"move_entry":            `{"queue":"help","agent":"ann"}`,
 	"save_queue":            `{"strategy":"longest_idle","ring_s":12,"wrap_up_s":-1,"max_len":9,"agents":[{"agent":"ann","tier":1}]}`,
 	"change_queue":          `{"agents":[],"ring_s":null}`,
 	"change_password":       `{"old_password":"a","password":"b"}`,

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -49,6 +50,8 @@ const node = call.NodeID("n1")
 // store's, so that races are real.
 type live struct {
 	lots        *parking.Memory
+	agents      *queues.Memory
+	owed        map[call.ID]bool // callbacks; set before the first request
 	mu          sync.Mutex
 	calls       map[call.ID]bool
 	talking     map[call.ID]string // the agent
@@ -106,6 +109,30 @@ func (l *live) Move(ctx context.Context, id call.ID, m parking.Move) (parking.Pa
 
 func (l *live) Annotate(ctx context.Context, park, note string, by call.Actor) (parking.Park, error) {
 	return l.lots.Annotate(ctx, park, note, by, time.Now())
+}
+
+func (l *live) Switch(ctx context.Context, id call.ID, from, to string, by call.Actor) (queues.Entry, error) {
+	if !l.has(id) {
+		return queues.Entry{}, callctl.ErrNoCall
+	}
+	return l.agents.Switch(ctx, id, from, to, by, time.Now())
+}
+
+func (l *live) Withdraw(ctx context.Context, id call.ID, queue string, by call.Actor) error {
+	if !l.has(id) {
+		return callctl.ErrNoCall
+	}
+	if l.owed[id] {
+		return callctl.ErrCalledBack
+	}
+	waiting, err := l.agents.Waiting(ctx, queue)
+	if err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(waiting, func(e queues.Entry) bool { return e.Call == id }) {
+		return &queues.NotWaitingError{Call: id, Queue: queue}
+	}
+	return l.agents.Leave(ctx, id, queue, "withdrawn", by, time.Now())
 }
 
 func (l *live) Record(id call.ID, _ string, _ call.Actor) error {
@@ -178,7 +205,7 @@ func newHub(t testing.TB) *hub {
 func newHubWith(t testing.TB, change func(*httpapi.Deps)) *hub {
 	t.Helper()
 	h := &hub{t: t, db: pgtest.New(t), lots: parking.NewMemory(), agents: queues.NewMemory()}
-	h.live = &live{lots: h.lots, calls: map[call.ID]bool{}, unreachable: map[string]bool{}, talking: map[call.ID]string{}}
+	h.live = &live{lots: h.lots, agents: h.agents, owed: map[call.ID]bool{}, calls: map[call.ID]bool{}, unreachable: map[string]bool{}, talking: map[call.ID]string{}}
 	h.routes, h.book, h.keys = routingpg.New(h.db), callpg.New(h.db, nil), keypg.New(h.db)
 	h.people = userpg.New(h.db)
 	contacts, outbox := crmpg.NewContacts(h.db), crmpg.NewOutbox(h.db)

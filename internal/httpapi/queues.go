@@ -2,9 +2,7 @@ package httpapi
 
 import (
 	"context"
-	"time"
 
-	"github.com/callyard/callyard/internal/call"
 	"github.com/callyard/callyard/queues"
 )
 
@@ -29,21 +27,6 @@ type Assignment struct {
 	Agent string `json:"agent" minLength:"1" maxLength:"64"`
 	Tier  int    `json:"tier,omitempty" minimum:"0"`
 	Order int    `json:"order,omitempty" minimum:"0"`
-}
-
-// Entry is a call's place in a queue.
-type Entry struct {
-	Position int         `json:"position" doc:"1 is the first"`
-	Call     call.ID     `json:"call_id"`
-	Queue    string      `json:"queue"`
-	Park     string      `json:"park_id,omitempty" doc:"It waits in a slot at the same time"`
-	From     call.Number `json:"from"`
-	Name     string      `json:"name"`
-	Owner    string      `json:"owner"`
-	Priority int         `json:"priority"`
-	JoinedAt time.Time   `json:"joined_at"`
-	Waited   int64       `json:"waited_ms"`
-	Tried    []string    `json:"tried" doc:"Agents who were offered it and did not take it"`
 }
 
 func (a *api) queues() {
@@ -88,28 +71,7 @@ func (a *api) queues() {
 		func(ctx context.Context, in *Named) (*nothing, error) {
 			return a.changed(ctx, a.Agents.DeleteQueue(ctx, in.Name))
 		})
-	route(a, op{method: "GET", path: "/v1/queues/{name}/entries", scope: "read", role: "rep", id: "list_entries", summary: "List who waits in a queue, the first in line first"},
-		func(ctx context.Context, in *struct {
-			Named
-			Paging
-		},
-		) (*body[Page[Entry]], error) {
-			if _, err := a.Agents.Queue(ctx, in.Name); err != nil {
-				return nil, err
-			}
-			list, err := a.Agents.Waiting(ctx, in.Name)
-			if err != nil {
-				return nil, err
-			}
-			all := make([]Entry, 0, len(list))
-			for i, e := range list {
-				all = append(all, Entry{
-					Position: i + 1, Call: e.Call, Queue: e.Queue, Park: e.Park, From: e.From, Name: e.Name, Owner: e.Owner,
-					Priority: e.Priority, JoinedAt: e.JoinedAt, Waited: max(0, a.Now().Sub(e.JoinedAt)).Milliseconds(), Tried: some(e.Tried),
-				})
-			}
-			return page(all, func(e Entry) string { return ascending(int64(e.Position)) }, in.Paging)
-		})
+	a.entries()
 }
 
 func (a *api) queue(ctx context.Context, name string) (*body[Queue], error) {
