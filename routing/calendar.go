@@ -18,6 +18,8 @@ type calendar struct {
 	week      [7][]span // by time.Weekday
 	holidays  map[string]bool
 	overrides map[string][]span // by date; they win over holidays and the week
+	labels    map[string]string // what a holiday, or a date with its own hours, is called
+	revision  int               // of a shared one; 0: it is the flow's own
 }
 
 // span is a part of a day in minutes from midnight; to is beyond 1440 when it
@@ -34,6 +36,7 @@ var dayNames = [7]string{"sun", "mon", "tue", "wed", "thu", "fri", "sat"}
 // verdict is what a calendar says of a time, and why.
 type verdict struct {
 	outcome, rule, reason string
+	label                 string // of the holiday or of the date, if it has one
 	rejected              []Rejection
 }
 
@@ -48,7 +51,7 @@ func (c *calendar) at(t time.Time) verdict {
 	when := dayNames[local.Weekday()] + local.Format(" 2006-01-02 15:04 ") + c.zone.String()
 	date := today.Format(time.DateOnly)
 	_, special := c.overrides[date]
-	var v verdict
+	v := verdict{label: c.labels[date]}
 	if special {
 		v.reject("open", "the override of %s wins over the week", date)
 	}
@@ -67,6 +70,7 @@ func (c *calendar) at(t time.Time) verdict {
 	}
 	for _, s := range c.spans(yesterday) {
 		if minute < s.to-dayMinutes {
+			v.label = c.labels[yesterday.Format(time.DateOnly)]
 			return v.is("open", s.rule, "%s is within %s of the day before", when, s)
 		}
 	}
@@ -81,6 +85,9 @@ func (c *calendar) at(t time.Time) verdict {
 
 func (v verdict) is(outcome, rule, reason string, args ...any) verdict {
 	v.outcome, v.rule, v.reason = outcome, rule, fmt.Sprintf(reason, args...)
+	if v.label != "" {
+		v.reason += ": " + v.label
+	}
 	return v
 }
 
@@ -117,12 +124,13 @@ func calendarSchema() *Schema {
 		"open":      mapOf("", hours),
 		"holidays":  listOf(name(Date, "2026-12-25")),
 		"overrides": mapOf("", hours),
+		"labels":    mapOf("", &Schema{Type: "string", MaxLength: 100, Description: "Christmas"}).describedAs("what a date is called that is a holiday or has hours of its own"),
 	}, "tz", "open")
 }
 
 // readCalendar reports what is wrong with a calendar and reads the rest.
 func readCalendar(at place, v map[string]any, out *faults) *calendar {
-	c := &calendar{zone: time.UTC, holidays: map[string]bool{}, overrides: map[string][]span{}}
+	c := &calendar{zone: time.UTC, holidays: map[string]bool{}, overrides: map[string][]span{}, labels: map[string]string{}}
 	if tz, ok := v["tz"].(string); ok {
 		zone, err := time.LoadLocation(tz)
 		if err != nil || tz == "" || tz == "Local" {
@@ -162,6 +170,13 @@ func readCalendar(at place, v map[string]any, out *faults) *calendar {
 			out.err(here, "%q is no date such as 2026-12-24", date)
 		}
 		c.overrides[date] = readSpans(here, "overrides."+date, overrides[date], out)
+	}
+	labels := branch(v, "labels")
+	for _, date := range slices.Sorted(maps.Keys(labels)) {
+		if _, special := c.overrides[date]; !special && !c.holidays[date] {
+			out.err(at.in("labels").in(date), "%q is neither a holiday nor a date with hours of its own%s", date, meant(date, slices.Concat(keys(c.holidays), keys(c.overrides))))
+		}
+		c.labels[date], _ = labels[date].(string)
 	}
 	return c
 }

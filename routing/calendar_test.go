@@ -83,9 +83,9 @@ func TestCalendar(t *testing.T) {
 
 func TestCalendarFaults(t *testing.T) {
 	_, found := calendarOf(t, `{"tz": "Madrid", "open": {"mo-fr": ["09:00", "19:00"], "mon": ["09:00"], "tue": ["9:00", "25:00"], "wed": ["24:00", "01:60"]},
-		"holidays": ["25-12-2026"], "overrides": {"someday": ["09:00", "10:00"]}, "closed": 3}`)
+		"holidays": ["25-12-2026"], "overrides": {"someday": ["09:00", "10:00"]}, "labels": {"2026-12-26": "Boxing Day"}, "closed": 3}`)
 	for _, want := range []string{
-		"tz", "open.mo-fr", "open.mon", "open.tue[0]", "open.wed[0]", "holidays[0]", "overrides.someday", "closed",
+		"tz", "open.mo-fr", "open.mon", "open.tue[0]", "open.wed[0]", "holidays[0]", "overrides.someday", "labels.2026-12-26", "closed",
 	} {
 		if !strings.Contains(found.String(), "error: "+want+": ") {
 			t.Errorf("nothing is said of %s in\n%s", want, found)

@@ -67,20 +67,14 @@ func MayCallBack(f *Flow, node string, t time.Time) (time.Time, bool) {
 
 // opens is the first moment from t on at which it is open.
 func (c *calendar) opens(t time.Time) (time.Time, bool) {
-	const coarse, limit = 5 * time.Minute, 14 * 24 * time.Hour
-	open := func(t time.Time) bool { return c.at(t).outcome == "open" }
-	if open(t) {
+	const limit = 14 * 24 * time.Hour
+	if c.at(t).outcome == "open" {
 		return t, true
 	}
-	from := t.Truncate(time.Minute)
-	for at := from.Add(coarse); at.Sub(from) <= limit; at = at.Add(coarse) {
-		if !open(at) {
-			continue
+	for at := range c.turns(t, t.Add(limit)) {
+		if c.at(at).outcome == "open" {
+			return at, true
 		}
-		for open(at.Add(-time.Minute)) {
-			at = at.Add(-time.Minute)
-		}
-		return at, true
 	}
 	return t, false
 }

@@ -2,6 +2,8 @@ package routing
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -57,6 +59,7 @@ func TestCalendarsWhenClocksChange(t *testing.T) {
 				if len(found) > 0 {
 					t.Fatal(found)
 				}
+				var begins []string
 				for m := -26 * 60; m <= 26*60; m++ {
 					now := at.Add(time.Duration(m) * time.Minute)
 					offset := c.before
@@ -65,7 +68,16 @@ func TestCalendarsWhenClocksChange(t *testing.T) {
 					}
 					if got, want := cal.at(now).outcome, h.oracle(now.Add(time.Duration(offset)*time.Minute), holiday, override); got != want {
 						t.Fatalf("%s, hours %d, holiday %s: at %s it is %s, want %s (%s)", c.zone, i, holiday, now.Format(time.RFC3339), got, want, cal.at(now).reason)
+					} else if n := len(begins); n == 0 || !strings.HasSuffix(begins[n-1], got) {
+						begins = append(begins, now.UTC().Format(time.RFC3339)+" "+got)
 					}
+				}
+				var periods []string
+				for _, p := range cal.periods(at.Add(-26*time.Hour), at.Add(26*time.Hour+time.Minute)) {
+					periods = append(periods, p.From.UTC().Format(time.RFC3339)+" "+p.State)
+				}
+				if !slices.Equal(periods, begins) {
+					t.Fatalf("%s, hours %d, holiday %s: periods\n%v, want\n%v", c.zone, i, holiday, periods, begins)
 				}
 			}
 		}
