@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 )
 
 // The nodes that decide or remember at once: set, tag, switch and hours.
@@ -146,8 +145,8 @@ type hours struct {
 
 func hoursType() kind {
 	return kind{NodeType{
-		Type: "hours", Doc: "Looks at a calendar of the flow. A dated override wins over a holiday, a holiday over the week.",
-		Cfg:      object(fields{"calendar": name(CalendarName, "")}, "calendar"),
+		Type: "hours", Doc: "Looks at a calendar of the flow, or at a shared one. A dated override wins over a holiday, a holiday over the week.",
+		Cfg:      object(fields{"calendar": name(CalendarName, "one of the flow's own; if it has none of this name, one that is shared")}, "calendar"),
 		Outcomes: []string{"open", "closed", "holiday"},
 	}, as[hours]}
 }
@@ -156,13 +155,17 @@ func (h *hours) prepare(f *Flow) { h.calendar = f.calendars[h.Calendar] }
 
 func (h *hours) pass(w *walk) turn {
 	if h.calendar == nil { // refused when published
-		return turn{outcome: "closed", reason: "there is no calendar " + h.Calendar}
+		return turn{failed: true, reason: fmt.Sprintf("calendar %q is not linked in", h.Calendar)}
 	}
-	v := h.calendar.at(w.now)
-	return turn{
-		outcome: v.outcome, rule: "calendars." + h.Calendar + "." + v.rule, reason: v.reason, rejected: v.rejected,
-		inputs: map[string]any{"local_time": w.now.In(h.calendar.zone).Format(time.RFC3339), "tz": h.calendar.zone.String()},
-	}
+	return h.calendar.explained(h.Calendar, w.now)
+}
+
+func (h *hours) calendarName() string { return h.Calendar }
+
+func (h *hours) onCalendar(c *calendar) any {
+	linked := *h
+	linked.calendar = c
+	return &linked
 }
 
 func keys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -35,6 +35,14 @@ func callbackType() kind {
 
 func (c *callback) prepare(f *Flow) { c.calendar = f.calendars[c.Calendar] }
 
+func (c *callback) calendarName() string { return c.Calendar }
+
+func (c *callback) onCalendar(on *calendar) any {
+	linked := *c
+	linked.calendar = on
+	return &linked
+}
+
 func (c *callback) ask(_ *walk, n *node) Command {
 	return Callback{
 		Node: n.id, Queue: c.Queue, DialFirst: c.DialFirst, KeepPlace: c.KeepPlace, Tries: c.Tries,

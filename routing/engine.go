@@ -29,7 +29,7 @@ func Start(f *Flow, caller Caller, now time.Time) (Run, []Command, error) {
 
 // StartWith is Start with variables that are there from the first.
 func StartWith(f *Flow, caller Caller, now time.Time, vars map[string]any) (Run, []Command, error) {
-	run := Run{Flow: f.name, Version: f.version, Subflows: f.subflows, Caller: caller, Vars: map[string]any{}, StartedAt: now}
+	run := Run{Flow: f.name, Version: f.version, Subflows: f.subflows, Calendars: f.revisions, Caller: caller, Vars: map[string]any{}, StartedAt: now}
 	merge(run.Vars, brought(vars))
 	if len(f.broken) > 0 {
 		run.Ended = true

@@ -2,6 +2,7 @@ package routing
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"maps"
 	"slices"
@@ -22,7 +23,9 @@ type Flow struct {
 	calendars map[string]*calendar
 	zone      *time.Location // of time.* in expressions
 	tests     []Test
+	shared    []string       // names of calendars that nodes name and that are not its own
 	subflows  map[string]int // versions of the flows that were linked in
+	revisions map[string]int // of the shared calendars that were linked in
 	doc       []byte
 	broken    Findings
 }
@@ -198,7 +201,7 @@ func build(root map[string]any, out *faults) *Flow {
 	for _, name := range slices.Sorted(maps.Keys(calendars)) {
 		f.calendars[name] = readCalendar(at.in(name), branch(calendars, name), out)
 	}
-	f.zone = f.commonZone()
+	f.zone = cmp.Or(commonZone(slices.Collect(maps.Values(f.calendars))), time.UTC)
 	nodes, at := branch(root, "nodes"), place{}.in("nodes")
 	for _, name := range slices.Sorted(maps.Keys(nodes)) {
 		f.nodes[name] = buildNode(name, branch(nodes, name), at.in(name), out)
@@ -208,22 +211,21 @@ func build(root map[string]any, out *faults) *Flow {
 			p.prepare(f)
 		}
 	}
+	f.shared = f.calendarsNamed()
 	if tests, ok := root["tests"].([]any); ok && len(out.found) == 0 {
 		f.tests = readTests(tests, place{}.in("tests"), out)
 	}
 	return f
 }
 
-func (f *Flow) commonZone() *time.Location {
+// commonZone is that of calendars which agree, else UTC; nil if there are none.
+func commonZone(calendars []*calendar) *time.Location {
 	var zone *time.Location
-	for _, c := range f.calendars {
+	for _, c := range calendars {
 		if zone != nil && zone.String() != c.zone.String() {
 			return time.UTC
 		}
 		zone = c.zone
-	}
-	if zone == nil {
-		return time.UTC
 	}
 	return zone
 }

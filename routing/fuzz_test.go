@@ -41,7 +41,7 @@ func FuzzFlow(f *testing.F) {
 		// What it calls is one of two that are there, or itself.
 		shelf := library{"inner": inner, flow.Name(): flow}
 		shelf["outer"] = outer
-		if linked, err := routing.Link(flow, shelf.find); err == nil {
+		if linked, err := routing.Link(flow, routing.Parts{Flow: shelf.find}); err == nil {
 			routing.Lint(flow, routing.Known{Flow: shelf.find})
 			flow = linked
 		}

@@ -1,6 +1,7 @@
 package routing
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -23,37 +24,98 @@ func (e *LinkError) Error() string {
 	return fmt.Sprintf("flow %s: %s: %s", e.Flow, e.Findings[0].Location, e.Findings[0].Message)
 }
 
+// Parts find what a flow can be linked with by name: flows to run and shared
+// calendars. They return nil for what is not there; a nil function has nothing.
+type Parts struct {
+	Flow     func(name string) *Flow
+	Calendar func(name string) *Calendar
+}
+
 // Link is the flow with the flows that its subflow nodes name put in, and those
 // that they name in turn: their nodes get the subflow node's name before their own
-// ("qualify/hours"). Lookup finds a flow by name and returns nil if there is none
-// to run. The flow that comes back is as immutable as any, so that a call keeps
-// the versions it began with. The error is a *LinkError: a flow that is not
-// there, flows that call each other in a circle or more than five deep.
-func Link(f *Flow, lookup func(name string) *Flow) (*Flow, error) {
-	if len(f.broken) > 0 || len(f.Calls()) == 0 {
+// ("qualify/hours"). Nodes that name a calendar which their flow does not have are
+// given the shared one. The flow that comes back is as immutable as any, so that a
+// call keeps the versions it began with. The error is a *LinkError: a flow or a
+// calendar that is not there, flows that call each other in a circle or more than
+// five deep.
+func Link(f *Flow, with Parts) (*Flow, error) {
+	if len(f.broken) > 0 || len(f.Calls()) == 0 && len(f.shared) == 0 {
 		return f, nil
 	}
 	g := *f
-	g.nodes, g.subflows = map[string]*node{}, map[string]int{}
-	l := &linker{into: &g, lookup: lookup}
+	g.nodes, g.subflows, g.revisions = map[string]*node{}, map[string]int{}, map[string]int{}
+	l := &linker{into: &g, with: with, calendars: map[string]*calendar{}}
+	g.zone = cmp.Or(l.zone(f), time.UTC)
 	for _, id := range f.ids() {
-		l.node(f.nodes[id], nil, []string{f.name})
+		l.node(f, f.nodes[id], nil, []string{f.name})
 	}
 	if len(l.found) > 0 {
 		return nil, &LinkError{f.name, l.found.sorted()}
 	}
+	g.subflows, g.revisions = some(g.subflows), some(g.revisions)
 	return &g, nil
+}
+
+// some is a map, or nil if nothing is in it, as JSON that leaves it out brings it back.
+func some(m map[string]int) map[string]int {
+	if len(m) == 0 {
+		return nil
+	}
+	return m
 }
 
 // Subflows are the versions of the flows that were put in by Link, by name.
 func (f *Flow) Subflows() map[string]int { return maps.Clone(f.subflows) }
 
+// Calendars are the revisions of the shared calendars that were put in by Link, by name.
+func (f *Flow) Calendars() map[string]int { return maps.Clone(f.revisions) }
+
 // linker copies nodes into a flow.
 type linker struct {
 	faults
-	into   *Flow
-	lookup func(string) *Flow
-	full   bool
+	into      *Flow
+	with      Parts
+	calendars map[string]*calendar // that were asked for; nil: there is none
+	full      bool
+}
+
+// calendar finds a shared one, and notes its revision.
+func (l *linker) calendar(name string) *calendar {
+	if c, asked := l.calendars[name]; asked {
+		return c
+	}
+	l.calendars[name] = nil
+	if l.with.Calendar != nil {
+		if c := l.with.Calendar(name); c != nil {
+			l.calendars[name], l.into.revisions[name] = c.hours, c.revision
+		}
+	}
+	return l.calendars[name]
+}
+
+// zone is that of the calendars a flow has and names, nil if there are none.
+func (l *linker) zone(f *Flow) *time.Location {
+	all := slices.Collect(maps.Values(f.calendars))
+	for _, name := range f.shared {
+		if c := l.calendar(name); c != nil {
+			all = append(all, c)
+		}
+	}
+	return commonZone(all)
+}
+
+// onCalendar gives a node the calendar that it names, if that is a shared one.
+func (l *linker) onCalendar(n *node, flow *Flow) {
+	do, ok := n.do.(dated)
+	if !ok || !slices.Contains(flow.shared, do.calendarName()) {
+		return
+	}
+	c := l.calendar(do.calendarName())
+	if c == nil {
+		l.err(n.place().in("cfg").in("calendar"), "%s", noCalendar(do.calendarName()))
+		return
+	}
+	n.do = do.onCalendar(c)
 }
 
 // origin is where a node that was linked in comes from.
@@ -67,8 +129,8 @@ type origin struct {
 	caller string         // name of the flow that calls
 }
 
-// node copies one, and with a subflow node what it calls.
-func (l *linker) node(n *node, from *origin, chain []string) {
+// node copies one of a flow, and with a subflow node what it calls.
+func (l *linker) node(f *Flow, n *node, from *origin, chain []string) {
 	if len(l.into.nodes) >= maxLinked {
 		if !l.full {
 			l.err(place{}.in("nodes"), "with all that it calls the flow has more than %d nodes", maxLinked)
@@ -86,6 +148,7 @@ func (l *linker) node(n *node, from *origin, chain []string) {
 		}
 	}
 	l.into.nodes[c.id] = &c
+	l.onCalendar(&c, f)
 	switch do := n.do.(type) {
 	case *leave:
 		if from != nil {
@@ -113,7 +176,10 @@ func (l *linker) call(n *node, s *subflow, chain []string) {
 		l.err(at, "flows call each other more than %d deep: %s", maxCalls, ways)
 		return
 	}
-	callee := l.lookup(s.Flow)
+	var callee *Flow
+	if l.with.Flow != nil {
+		callee = l.with.Flow(s.Flow)
+	}
 	if callee == nil || len(callee.broken) > 0 {
 		l.err(at, "%s", noFlow(s.Flow))
 		return
@@ -123,7 +189,7 @@ func (l *linker) call(n *node, s *subflow, chain []string) {
 	n.do = &linked
 	l.into.subflows[callee.name] = callee.version
 	back := n.on
-	from := &origin{flow: callee, prefix: n.id + "/", by: n, zone: callee.zone, caller: chain[len(chain)-2]}
+	from := &origin{flow: callee, prefix: n.id + "/", by: n, zone: l.zone(callee), caller: chain[len(chain)-2]}
 	from.back = func(outcome string) string {
 		if to, ok := back[outcome]; ok {
 			return to
@@ -136,7 +202,7 @@ func (l *linker) call(n *node, s *subflow, chain []string) {
 	if callee.handlers.failed != "" {
 		from.failed = from.prefix + callee.handlers.failed
 	}
-	if len(callee.calendars) == 0 { // it has no clock of its own
+	if from.zone == nil { // it has no clock of its own
 		from.zone = l.into.zone
 		if n.from != nil {
 			from.zone = n.from.zone
@@ -144,7 +210,7 @@ func (l *linker) call(n *node, s *subflow, chain []string) {
 	}
 	n.on = map[string]string{called: from.prefix + callee.entry}
 	for _, id := range callee.ids() {
-		l.node(callee.nodes[id], from, chain)
+		l.node(callee, callee.nodes[id], from, chain)
 	}
 }
 

@@ -46,7 +46,7 @@ func shelf(t testing.TB) library {
 
 func link(t testing.TB, l library, name string) *routing.Flow {
 	t.Helper()
-	f, err := routing.Link(l[name], l.find)
+	f, err := routing.Link(l[name], routing.Parts{Flow: l.find})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -197,7 +197,7 @@ func TestFlowsThatCannotBeLinked(t *testing.T) {
 	for name, says := range map[string]string{
 		"a": "a → b → c → b", "self": "self → self", "d0": "d0 → d1 → d2 → d3 → d4 → d5 → d6", "lost": `no published flow "nowhere"`, "m1": "more than 5000 nodes",
 	} {
-		_, err := routing.Link(l[name], l.find)
+		_, err := routing.Link(l[name], routing.Parts{Flow: l.find})
 		var bad *routing.LinkError
 		if !errors.As(err, &bad) || !strings.Contains(err.Error(), says) {
 			t.Errorf("linking %s: %v, want %q", name, err, says)
@@ -210,7 +210,7 @@ func TestFlowsThatCannotBeLinked(t *testing.T) {
 			t.Errorf("lint says nothing of %s", name)
 		}
 	}
-	if _, err := routing.Link(l["d1"], l.find); err != nil {
+	if _, err := routing.Link(l["d1"], routing.Parts{Flow: l.find}); err != nil {
 		t.Errorf("five deep: %v", err)
 	}
 }

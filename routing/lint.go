@@ -23,10 +23,15 @@ type Known struct {
 	Channel func(name string) bool
 	// Disposition: reps may choose this code.
 	Disposition func(code string) bool
-	Flow        func(name string) *Flow // as it would be called: its live version
-	// Names of all there is of a kind ("queue", "lot", "team", "agent"), to say what may have been meant.
+	Flow        func(name string) *Flow     // as it would be called: its live version
+	Calendar    func(name string) *Calendar // a shared one, as it is now
+	// Names of all there is of a kind ("queue", "lot", "team", "agent", "skill", "prompt",
+	// "flow", "calendar", "disposition"), to say what may have been meant.
 	Names func(what string) []string
 }
+
+// Parts are what a flow is linked with.
+func (k Known) Parts() Parts { return Parts{Flow: k.Flow, Calendar: k.Calendar} }
 
 // Lint reports every fault and doubt about a flow: errors first, then warnings.
 // A flow that came with a ParseError is told of its faults as well.
@@ -61,7 +66,7 @@ func (l *linter) link() {
 	if l.known.Flow == nil {
 		return
 	}
-	g, err := Link(l.flow, l.known.Flow)
+	g, err := Link(l.flow, Parts{Flow: l.known.Flow, Calendar: l.calendar})
 	var bad *LinkError
 	if errors.As(err, &bad) {
 		l.unlinked = true
@@ -74,6 +79,19 @@ func (l *linter) link() {
 		return
 	}
 	l.linked = g
+}
+
+// calendar finds a shared one. That there is none of a name which the flow itself
+// uses is said of its nodes, and keeps nobody from looking at the rest.
+func (l *linter) calendar(name string) *Calendar {
+	var c *Calendar
+	if l.known.Calendar != nil {
+		c = l.known.Calendar(name)
+	}
+	if c == nil && slices.Contains(l.flow.shared, name) {
+		c = &Calendar{name: name, hours: &calendar{zone: time.UTC}}
+	}
+	return c
 }
 
 // nameCalled is the flow that a subflow node names.
@@ -193,9 +211,7 @@ func (l *linter) named(n *node, at place, f Format, s string) {
 			l.exists(at, "disposition", s, l.known.Disposition)
 		}
 	case CalendarName:
-		if l.flow.calendars[s] == nil {
-			l.err(at, "the flow has no calendar %q%s", s, meant(s, keys(l.flow.calendars)))
-		}
+		l.calendarNamed(at, s)
 	case DialTarget:
 		l.person(at, s, "owner", "sticky", "agent", "team", "skill", "number")
 	case LadderTarget:
@@ -231,6 +247,20 @@ func (l *linter) named(n *node, at place, f Format, s string) {
 			l.err(at, "is no regular expression: %v", err)
 		}
 	case TimeZone, Date, Clock, DateTime, FlowName: // checked where they are read, or linked
+	}
+}
+
+// calendarNamed checks that there is a calendar, the flow's own or a shared one.
+func (l *linter) calendarNamed(at place, name string) {
+	near := slices.Concat(keys(l.flow.calendars), l.names("calendar"))
+	switch {
+	case name == "":
+		l.err(at, "names no calendar")
+	case l.flow.calendars[name] != nil:
+	case l.known.Calendar == nil:
+		l.warn(at, "the flow has no calendar %q: only a hub knows whether there is a shared one%s", name, meant(name, near))
+	case l.known.Calendar(name) == nil:
+		l.err(at, "%s%s", noCalendar(name), meant(name, near))
 	}
 }
 

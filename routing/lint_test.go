@@ -19,6 +19,19 @@ func known() routing.Known {
 	return routing.Known{
 		Queue: one("sales", "enterprise"), Lot: one("sales"), Team: one("enterprise", "sales"),
 		Agent: one("ann", "ben"), Skill: one("es"), Channel: one("webhook", "email", "chat"), Prompt: one("menu", "account", "welcome"),
+		Calendar: func(name string) *routing.Calendar {
+			if name != "holidays-es" {
+				return nil
+			}
+			c, err := routing.ParseCalendar([]byte(`{"name": "holidays-es", "tz": "Europe/Madrid", "open": {"mon-fri": ["09:00", "19:00"]}}`))
+			if err != nil {
+				panic(err)
+			}
+			return c.WithRevision(1)
+		},
+		Names: func(kind string) []string {
+			return map[string][]string{"calendar": {"holidays-es"}}[kind]
+		},
 	}
 }
 
@@ -95,6 +108,8 @@ func TestLint(t *testing.T) {
 		{"unknown queue", with(`"a": {"type": "queue", "cfg": {"queue": "support"}` + bye), "nodes.a.cfg.queue", "no queue"},
 		{"unknown lot", with(`"a": {"type": "park", "cfg": {"lot": "b"}` + bye), "nodes.a.cfg.lot", "no lot"},
 		{"unknown calendar", with(`"a": {"type": "hours", "cfg": {"calendar": "d"}` + bye), "nodes.a.cfg.calendar", "no calendar"},
+		{"shared calendar by nearly its name", with(`"a": {"type": "hours", "cfg": {"calendar": "holiday-es"}` + bye), "nodes.a.cfg.calendar", `did you mean "holidays-es"?`},
+		{"shared calendar of a callback", with(`"a": {"type": "callback", "cfg": {"calendar": "holidays"}` + bye), "nodes.a.cfg.calendar", `did you mean "holidays-es"?`},
 		{"unknown prompt", with(`"a": {"type": "play", "cfg": {"prompt": "hello"}` + bye), "nodes.a.cfg.prompt", "no prompt"},
 		{"unknown agent", with(`"a": {"type": "dial", "cfg": {"targets": ["owner", "agent:zoe"]}` + bye), "nodes.a.cfg.targets[1]", "no agent"},
 		{"unknown team", with(`"a": {"type": "voicemail", "cfg": {"box": "team:x"}` + bye), "nodes.a.cfg.box", "no team"},

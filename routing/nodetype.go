@@ -86,6 +86,11 @@ type (
 	linted   interface {
 		lint(n *node, at place, out *faults)
 	}
+	// dated nodes look at a calendar, which may be a shared one.
+	dated interface {
+		calendarName() string
+		onCalendar(c *calendar) any // the node with it
+	}
 	// lasting nodes say how long a caller may be in them before somebody's phone
 	// rings, or that nobody's does.
 	lasting interface {

@@ -38,6 +38,8 @@ type Run struct {
 
 	StartedAt time.Time `json:"started_at,omitzero"` // when the walk began
 	Told      []Told    `json:"told,omitempty"`      // what it was resumed with, in order: see Replay
+
+	Calendars map[string]int `json:"calendars,omitempty"` // revisions of the shared calendars it looks at, by name; not to be changed
 }
 
 // Decision says why the walk went where it went.

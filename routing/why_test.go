@@ -65,7 +65,7 @@ func TestEveryNodeExplainsItself(t *testing.T) {
 			}
 			f := parse(t, fmt.Sprintf(`{"schema": "callflow/v1", "name": "x", "entry": "n", "calendars": {"c": {"tz": "UTC", "open": {"mon-fri": ["09:00", "17:00"]}, "holidays": ["2026-11-03"], "overrides": {"2026-11-03": []}}},
 				"nodes": {"n": {"type": %q, "cfg": {%s}, "on": {%s}}, "v": {"type": "play", "cfg": {"say": "x"}, "on": {"next": "bye"}}, "bye": {"type": "hangup"}}}`, kind.Type, s.cfg, on))
-			f, err := routing.Link(f, func(string) *routing.Flow { return inner })
+			f, err := routing.Link(f, routing.Parts{Flow: func(string) *routing.Flow { return inner }})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -136,11 +136,11 @@ func (a *App) flowOf(ctx context.Context, run routing.Run) (*routing.Flow, error
 		return nil, err
 	}
 	var failed error
-	linked, err := routing.Link(f, func(name string) *routing.Flow {
+	linked, err := routing.Link(f, routing.Parts{Flow: func(name string) *routing.Flow {
 		called, err := read(name, run.Subflows[name])
 		failed = errors.Join(failed, err)
 		return called
-	})
+	}})
 	return linked, errors.Join(err, failed)
 }
 

@@ -46,10 +46,10 @@ func (l *liveFlows) link(ctx context.Context, v routingpg.Version) (*routing.Flo
 }
 
 func (l *liveFlows) with(ctx context.Context, f *routing.Flow) (*routing.Flow, error) {
-	return routing.Link(f, func(name string) *routing.Flow {
+	return routing.Link(f, routing.Parts{Flow: func(name string) *routing.Flow {
 		f, _ := l.live(ctx, name) // Link says that it is not there
 		return f
-	})
+	}})
 }
 
 func (l *liveFlows) live(ctx context.Context, name string) (*routing.Flow, error) {

@@ -19,7 +19,7 @@ func (r *rig) publish(name string, version int, nodes string) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if f, err = routing.Link(f.WithVersion(version), func(name string) *routing.Flow { return r.flows[name] }); err != nil {
+	if f, err = routing.Link(f.WithVersion(version), routing.Parts{Flow: func(name string) *routing.Flow { return r.flows[name] }}); err != nil {
 		r.t.Fatal(err)
 	}
 	r.flows[name] = f

@@ -196,7 +196,7 @@ func (a *api) flows() {
 			if err != nil {
 				return nil, err
 			}
-			if f, err = routing.Link(f, known.Flow); err != nil {
+			if f, err = routing.Link(f, known.Parts()); err != nil {
 				return nil, err
 			}
 			run := TestRun{Passed: true, Data: sim.Tests(ctx, f)}

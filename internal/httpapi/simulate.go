@@ -104,7 +104,7 @@ func (a *api) tried(ctx context.Context, name string, t Tried) (*routing.Flow, e
 	if err != nil {
 		return nil, err
 	}
-	return routing.Link(f, known.Flow)
+	return routing.Link(f, known.Parts())
 }
 
 func (a *api) unlinked(ctx context.Context, name string, t Tried) (*routing.Flow, error) {
@@ -233,7 +233,7 @@ func (a *api) ran(ctx context.Context, name string, n int, subflows map[string]i
 	if f == nil {
 		return nil, bad
 	}
-	linked, err := routing.Link(f, func(name string) *routing.Flow { return read(name, subflows[name]) })
+	linked, err := routing.Link(f, routing.Parts{Flow: func(name string) *routing.Flow { return read(name, subflows[name]) }})
 	if err != nil {
 		return nil, bad // a version of one that it called is gone
 	}

@@ -121,7 +121,7 @@ func TestTryingSubflows(t *testing.T) {
 		}
 		return f.WithVersion(1)
 	}
-	f, err := routing.Link(parsed(outer), func(string) *routing.Flow { return parsed(inner("mail")) })
+	f, err := routing.Link(parsed(outer), routing.Parts{Flow: func(string) *routing.Flow { return parsed(inner("mail")) }})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,7 +8,7 @@ import (
 )
 
 // Tests runs the tests that a flow carries, each as an imagined call. A flow that
-// calls others must have been linked.
+// calls others, or looks at shared calendars, must have been linked.
 func Tests(ctx context.Context, f *routing.Flow) []routing.TestResult {
 	out := make([]routing.TestResult, 0, len(f.Tests()))
 	for _, t := range f.Tests() {
@@ -33,11 +33,7 @@ func Check(ctx context.Context, f *routing.Flow, known routing.Known) routing.Fi
 	if len(found.Errors()) > 0 {
 		return found
 	}
-	find := known.Flow
-	if find == nil {
-		find = func(string) *routing.Flow { return nil }
-	}
-	linked, err := routing.Link(f, find)
+	linked, err := routing.Link(f, known.Parts())
 	var bad *routing.LinkError
 	if errors.As(err, &bad) {
 		return append(found, bad.Findings...)

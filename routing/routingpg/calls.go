@@ -48,6 +48,8 @@ func newShelf(ctx context.Context, q querier) *shelf {
 	return &shelf{ctx: ctx, q: q, read: map[string]*routing.Flow{}}
 }
 
+func (s *shelf) parts() routing.Parts { return routing.Parts{Flow: s.find} }
+
 func (s *shelf) find(name string) *routing.Flow {
 	if f, ok := s.read[name]; ok {
 		return f
@@ -68,7 +70,7 @@ func (s *shelf) find(name string) *routing.Flow {
 // *routing.LinkError.
 func linkable(ctx context.Context, q querier, f *routing.Flow) error {
 	s := newShelf(ctx, q)
-	_, err := routing.Link(f, s.find)
+	_, err := routing.Link(f, s.parts())
 	if s.err != nil {
 		return s.err
 	}
@@ -98,7 +100,7 @@ func harmed(ctx context.Context, tx *pg.Tx, f *routing.Flow) (routing.Findings, 
 				continue
 			}
 			var bad *routing.LinkError
-			if _, err := routing.Link(caller, s.find); errors.As(err, &bad) {
+			if _, err := routing.Link(caller, s.parts()); errors.As(err, &bad) {
 				found = append(found, routing.Finding{
 					Severity: routing.Error, Key: "nodes", Location: "nodes",
 					Message: fmt.Sprintf("flow %s, which calls this one, could no longer be run: %s: %s", name, bad.Findings[0].Location, bad.Findings[0].Message),
