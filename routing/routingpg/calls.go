@@ -36,19 +36,39 @@ func callers(ctx context.Context, q querier, flow string) ([]string, error) {
 		where f.name <> $1 and $1 in (`+callsOf+`) order by f.name`, flow)
 }
 
-// shelf finds live flows for routing.Link, each read once.
+// shelf finds live flows and calendars for routing.Link, each read once.
 type shelf struct {
 	ctx  context.Context //nolint:containedctx // of the one transaction that it is made for
 	q    querier
 	read map[string]*routing.Flow
-	err  error // the first that is about the database
+
+	calendars map[string]*routing.Calendar
+
+	err error // the first that is about the database
 }
 
 func newShelf(ctx context.Context, q querier) *shelf {
-	return &shelf{ctx: ctx, q: q, read: map[string]*routing.Flow{}}
+	return &shelf{ctx: ctx, q: q, read: map[string]*routing.Flow{}, calendars: map[string]*routing.Calendar{}}
 }
 
-func (s *shelf) parts() routing.Parts { return routing.Parts{Flow: s.find} }
+func (s *shelf) parts() routing.Parts { return routing.Parts{Flow: s.find, Calendar: s.calendar} }
+
+// calendar is a shared one as it is now.
+func (s *shelf) calendar(name string) *routing.Calendar {
+	if c, ok := s.calendars[name]; ok {
+		return c
+	}
+	is, err := calendar(s.ctx, s.q, name)
+	if err != nil && !errors.As(err, new(*NotFoundError)) && s.err == nil {
+		s.err = err
+	}
+	var c *routing.Calendar
+	if err == nil {
+		c, _ = is.Parse() // one that cannot be read cannot be looked at
+	}
+	s.calendars[name] = c
+	return c
+}
 
 func (s *shelf) find(name string) *routing.Flow {
 	if f, ok := s.read[name]; ok {

@@ -1,4 +1,4 @@
-// Package routingpg keeps call flows, numbers and trunks in Postgres: drafts
+// Package routingpg keeps call flows, calendars, numbers and trunks in Postgres: drafts
 // that are edited, and versions that never change.
 package routingpg
 
@@ -23,9 +23,9 @@ func New(db *pg.DB) *Store { return &Store{db} }
 
 // Errors that callers tell apart with errors.As.
 type (
-	// NotFoundError: there is no such flow, version, number or trunk.
+	// NotFoundError: there is no such flow, version, number, trunk or calendar.
 	NotFoundError struct {
-		What string // "flow", "version", "number", "trunk"
+		What string // "flow", "version", "number", "trunk", "calendar"
 		Name string
 	}
 	// StaleError: the draft has been saved by somebody else since it was read.
