@@ -292,11 +292,16 @@ func isAnnouncement(n *node, at place) bool {
 	return false
 }
 
-func (l *linter) exists(at place, what, name string, ask func(string) bool) {
+func (l *linter) exists(at place, kind, name string, ask func(string) bool) {
+	l.existsAs(at, kind, kind, name, ask)
+}
+
+// existsAs is exists of a kind that is called something else in texts.
+func (l *linter) existsAs(at place, what, kind, name string, ask func(string) bool) {
 	if name == "" {
 		l.err(at, "names no %s", what)
 	} else if ask != nil && !ask(name) {
-		l.err(at, "there is no %s %q%s", what, name, meant(name, l.names(what)))
+		l.err(at, "there is no %s %q%s", what, name, meant(name, l.names(kind)))
 	}
 }
 
@@ -328,7 +333,7 @@ func (l *linter) person(at place, s string, kinds ...string) {
 	case kind == "team":
 		l.exists(at, "team", who, l.known.Team)
 	case kind == "skill":
-		l.exists(at, "agent with the skill", who, l.known.Skill)
+		l.existsAs(at, "agent with the skill", "skill", who, l.known.Skill)
 	case kind == "number" && !dialable.MatchString(who):
 		l.err(at, "%q is no number to dial", who)
 	}

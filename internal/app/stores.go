@@ -139,7 +139,7 @@ func (a *App) Export(ctx context.Context, contacts bool) (setup.Exported, error)
 func (a *App) stores() setup.Stores {
 	return setup.Stores{
 		Lots: a.Lots, Agents: a.Agents, Routes: a.Routes, Contacts: a.Contacts,
-		Realm: a.cfg.SIP.Realm, Prompt: a.Media.Library().Has, Dispositions: a.Said, Channel: a.cfg.Channel,
+		Realm: a.cfg.SIP.Realm, Prompt: a.Media.Library().Has, Prompts: a.Media.Library().Names, Dispositions: a.Said, Channel: a.cfg.Channel,
 		InUse: a.inUse, Waiting: a.waitingIn,
 	}
 }

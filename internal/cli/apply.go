@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"go.yaml.in/yaml/v3"
 
 	"github.com/callyard/callyard/internal/client"
 	"github.com/callyard/callyard/internal/setup"
@@ -139,13 +138,9 @@ func setupJSON(file string) (json.RawMessage, error) {
 
 // yamlJSON turns YAML, or JSON, into JSON.
 func yamlJSON(file string, b []byte) (json.RawMessage, error) {
-	var tree any
-	if err := yaml.Unmarshal(b, &tree); err != nil {
-		return nil, fmt.Errorf("%s: %w", file, err)
-	}
-	doc, err := json.Marshal(tree)
+	doc, err := setup.JSON(b)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w (keys must be text)", file, err)
+		return nil, fmt.Errorf("%s: %w", file, err)
 	}
 	return doc, nil
 }

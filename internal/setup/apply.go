@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/callyard/callyard/crm"
@@ -43,6 +42,9 @@ type (
 		SaveNumber(ctx context.Context, n routing.Number) error
 		DeleteNumber(ctx context.Context, id string) error
 		Flows(ctx context.Context) ([]routingpg.Flow, error)
+		Calendars(ctx context.Context) ([]routingpg.Calendar, error)
+		SaveCalendar(ctx context.Context, c *routing.Calendar, now time.Time) (saved routingpg.Calendar, fresh bool, err error)
+		DeleteCalendar(ctx context.Context, name string) error
 		LiveVersion(ctx context.Context, flow string) (routingpg.Version, error)
 		DeleteFlow(ctx context.Context, name string) error
 		// PutFlow saves the document as the draft and publishes it, unless it is
@@ -68,6 +70,7 @@ type Stores struct {
 	Contacts Contacts
 	Realm    string // SIP passwords are digested with it
 	Prompt   func(name string) bool
+	Prompts  func() []string        // their names, to say what may have been meant; nil: nobody knows
 	Channel  func(name string) bool // of notifications; nil: any will do
 
 	Dispositions Dispositions
@@ -119,7 +122,7 @@ func Apply(ctx context.Context, s Stores, d Document, o Options, now time.Time) 
 	if o.DryRun {
 		a.s = s.dry()
 	}
-	for _, step := range []func(context.Context, Document) error{a.trunks, a.agents, a.lots, a.queues, a.contacts, a.dispositions, a.flows, a.numbers} {
+	for _, step := range []func(context.Context, Document) error{a.trunks, a.agents, a.lots, a.queues, a.contacts, a.dispositions, a.calendars, a.flows, a.numbers} {
 		if err := step(ctx, d); err != nil {
 			return a.changes, err
 		}
@@ -160,7 +163,7 @@ func (d Document) Check() error {
 			errs = append(errs, fmt.Errorf("numbers[%d]: needs a number and a flow", i))
 		}
 	}
-	errs = append(errs, d.Dispositions.Validate())
+	errs = append(errs, d.Dispositions.Validate(), checkCalendars(d.Calendars))
 	for i, f := range d.Flows {
 		if _, err := routing.Parse(f); err != nil {
 			errs = append(errs, flowFaults(i, err))
@@ -361,67 +364,4 @@ func (a *applier) flows(ctx context.Context, d Document) error {
 		a.did("flow", f.Name(), f.Version() > 1, !fresh)
 	}
 	return nil
-}
-
-// KnownTo is what a flow may name: what is stored now, and what the documents
-// are about to add to it.
-func KnownTo(ctx context.Context, s Stores, docs ...Document) (routing.Known, error) {
-	lots, err := s.Lots.Lots(ctx)
-	if err != nil {
-		return routing.Known{}, err
-	}
-	qs, err := s.Agents.Queues(ctx)
-	if err != nil {
-		return routing.Known{}, err
-	}
-	agents, err := s.Agents.Agents(ctx)
-	if err != nil {
-		return routing.Known{}, err
-	}
-	codes, err := s.Dispositions.Codes(ctx)
-	if err != nil {
-		return routing.Known{}, err
-	}
-	for _, d := range docs {
-		if len(d.Dispositions) > 0 {
-			codes = d.Dispositions
-		}
-		lots, qs = append(lots, d.Lots...), append(qs, d.Queues...)
-		for _, a := range d.Agents {
-			agents = append(agents, queues.Agent{Name: a.Name, Teams: a.Teams, Skills: a.Skills})
-		}
-	}
-	names := map[string]bool{}
-	for _, l := range lots {
-		names["lot:"+l.Name] = true
-	}
-	for _, q := range qs {
-		names["queue:"+q.Name] = true
-		names["team:"+q.Name] = true
-	}
-	for _, ag := range agents {
-		names["agent:"+ag.Name] = true
-		for _, t := range ag.Teams {
-			names["team:"+t] = true
-		}
-		for _, s := range ag.Skills {
-			names["skill:"+s] = true
-		}
-	}
-	has := func(kind string) func(string) bool { return func(n string) bool { return names[kind+":"+n] } }
-	for _, c := range codes {
-		names["disposition:"+c.Code] = true
-	}
-	return routing.Known{
-		Lot: has("lot"), Queue: has("queue"), Agent: has("agent"), Team: has("team"), Skill: has("skill"), Prompt: s.Prompt, Channel: s.Channel,
-		Disposition: has("disposition"), Flow: callable(ctx, s, docs),
-		Names: func(kind string) (of []string) {
-			for n := range names {
-				if k, name, _ := strings.Cut(n, ":"); k == kind {
-					of = append(of, name)
-				}
-			}
-			return of
-		},
-	}, nil
 }

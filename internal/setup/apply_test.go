@@ -29,6 +29,8 @@ flows:
       park: {type: park, cfg: {lot: sales}, on: {default: bye}}, bye: {type: hangup}}}
 numbers: [{number: "+12025550100", flow: in}]
 dispositions: [{code: sold, label: Sold, category: positive}, {code: lost}]
+calendars:
+  - {name: office, tz: Europe/Madrid, open: {mon-fri: ["09:00", "19:00"]}, holidays: [2026-12-25], labels: {2026-12-25: Christmas}}
 `
 
 func stores(t *testing.T) setup.Stores {
@@ -58,7 +60,7 @@ func TestApply(t *testing.T) {
 	t.Parallel()
 	s := stores(t)
 	got, err := apply(t, s, whole)
-	if err != nil || len(got) != 8 || slices.ContainsFunc(got, func(c string) bool { return !strings.HasSuffix(c, " created") && c != "dispositions changed" }) {
+	if err != nil || len(got) != 9 || slices.ContainsFunc(got, func(c string) bool { return !strings.HasSuffix(c, " created") && c != "dispositions changed" }) {
 		t.Fatal(got, err)
 	}
 	t.Run("again changes nothing", func(t *testing.T) {

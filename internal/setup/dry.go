@@ -1,6 +1,7 @@
 package setup
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"slices"
@@ -59,6 +60,27 @@ func (dryRoutes) DeleteTrunk(context.Context, string) error { return nil }
 func (dryRoutes) SaveNumber(context.Context, routing.Number) error { return nil }
 
 func (dryRoutes) DeleteNumber(context.Context, string) error { return nil }
+
+// SaveCalendar says whether the calendar is as it is stored.
+func (d dryRoutes) SaveCalendar(ctx context.Context, c *routing.Calendar, now time.Time) (routingpg.Calendar, bool, error) {
+	all, err := d.Calendars(ctx)
+	if err != nil {
+		return routingpg.Calendar{}, false, err
+	}
+	next := routingpg.Calendar{Name: c.Name(), Revision: 1, Doc: c.Doc(), SavedAt: now}
+	for _, is := range all {
+		switch {
+		case is.Name != c.Name():
+		case bytes.Equal(is.Doc, c.Doc()):
+			return is, false, nil
+		default:
+			next.Revision = is.Revision + 1
+		}
+	}
+	return next, true, nil
+}
+
+func (dryRoutes) DeleteCalendar(context.Context, string) error { return nil }
 
 func (dryRoutes) DeleteFlow(context.Context, string) error { return nil }
 

@@ -24,6 +24,7 @@ type Exported struct {
 	Queues       []json.RawMessage `json:"queues"`
 	Contacts     []json.RawMessage `json:"contacts,omitempty"`
 	Dispositions []json.RawMessage `json:"dispositions,omitempty"`
+	Calendars    []json.RawMessage `json:"calendars"`
 	Flows        []json.RawMessage `json:"flows"`
 	Numbers      []json.RawMessage `json:"numbers"`
 }
@@ -69,6 +70,12 @@ func Export(ctx context.Context, s Stores, contacts bool) (x Exported, err error
 		all, err := everybody(ctx, s.Contacts)
 		errs = append(errs, err)
 		x.Contacts, errs = lean(all, errs)
+	}
+	calendars, err := s.Routes.Calendars(ctx)
+	errs = append(errs, err)
+	x.Calendars = make([]json.RawMessage, len(calendars))
+	for i, c := range calendars {
+		x.Calendars[i] = c.Doc
 	}
 	flows, err := s.Routes.Flows(ctx)
 	errs = append(errs, err)

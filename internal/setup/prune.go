@@ -56,6 +56,21 @@ func surplus(ctx context.Context, s Stores, d Document) (list []removal, err err
 			}
 		}
 	}
+	if d.Calendars != nil {
+		named, err := namedCalendars(d.Calendars)
+		if err != nil {
+			return nil, err
+		}
+		have, err := s.Routes.Calendars(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, h := range have {
+			if named[h.Name] == nil {
+				list = append(list, removal{Use{"calendar", h.Name}, func(ctx context.Context) error { return s.Routes.DeleteCalendar(ctx, h.Name) }})
+			}
+		}
+	}
 	if d.Queues != nil {
 		have, err := s.Agents.Queues(ctx)
 		if err != nil {
@@ -117,6 +132,13 @@ func checkPruned(ctx context.Context, s Stores, d Document, going []removal) err
 		before := *has
 		*has = func(name string) bool { return !gone[Use{kind, name}] && before(name) }
 	}
+	shared := known.Calendar
+	known.Calendar = func(name string) *routing.Calendar {
+		if gone[Use{"calendar", name}] {
+			return nil
+		}
+		return shared(name)
+	}
 	callable := known.Flow
 	known.Flow = func(name string) *routing.Flow {
 		if gone[Use{"flow", name}] {
@@ -161,11 +183,12 @@ func (a *applier) prune(ctx context.Context, list []removal, dry bool) error {
 			err := r.drop(ctx)
 			var lines *queues.InUseError
 			var flow *routingpg.InUseError
+			var calendar *routingpg.CalendarInUseError
 			switch {
 			case err == nil:
 			case errors.Is(err, parking.ErrInUse), errors.As(err, &lines):
 				ch.Action, ch.Why = "kept", "callers wait in it now"
-			case errors.As(err, &flow):
+			case errors.As(err, &flow), errors.As(err, &calendar):
 				ch.Action, ch.Why = "kept", err.Error()
 			default:
 				return fmt.Errorf("remove %s %s: %w", r.Kind, r.Name, err)

@@ -31,6 +31,24 @@ func callable(ctx context.Context, s Stores, docs []Document) func(string) *rout
 	}
 }
 
+// published are the names of the flows that callable finds.
+func published(ctx context.Context, s Stores, docs []Document) (names []string) {
+	for _, d := range docs {
+		for _, doc := range d.Flows {
+			if f, err := routing.Parse(doc); err == nil {
+				names = append(names, f.Name())
+			}
+		}
+	}
+	stored, _ := s.Routes.Flows(ctx) // they are hints
+	for _, f := range stored {
+		if f.Live != 0 {
+			names = append(names, f.Name)
+		}
+	}
+	return names
+}
+
 // calledFirst puts flows in an order in which each comes after those that it
 // calls, so that each can be published when its turn comes.
 func calledFirst(docs []json.RawMessage) []json.RawMessage {
