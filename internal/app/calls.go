@@ -122,7 +122,8 @@ func (a *App) startCalls(ctx context.Context) error {
 	return nil
 }
 
-// flowOf is the flow that a run walks, in the versions that it began with.
+// flowOf is the flow that a run walks, in the versions that it began with, and with
+// the revisions of calendars.
 func (a *App) flowOf(ctx context.Context, run routing.Run) (*routing.Flow, error) {
 	read := func(name string, n int) (*routing.Flow, error) {
 		v, err := a.Routes.Version(ctx, name, n)
@@ -136,11 +137,25 @@ func (a *App) flowOf(ctx context.Context, run routing.Run) (*routing.Flow, error
 		return nil, err
 	}
 	var failed error
-	linked, err := routing.Link(f, routing.Parts{Flow: func(name string) *routing.Flow {
-		called, err := read(name, run.Subflows[name])
-		failed = errors.Join(failed, err)
-		return called
-	}})
+	linked, err := routing.Link(f, routing.Parts{
+		Flow: func(name string) *routing.Flow {
+			called, err := read(name, run.Subflows[name])
+			failed = errors.Join(failed, err)
+			return called
+		},
+		Calendar: func(name string) *routing.Calendar {
+			// Of a callback no revision is known: it goes by the calendar as it is now.
+			is, err := a.Routes.CalendarRevision(ctx, name, run.Calendars[name])
+			if err == nil {
+				var c *routing.Calendar
+				if c, err = is.Parse(); err == nil {
+					return c
+				}
+			}
+			failed = errors.Join(failed, err)
+			return nil
+		},
+	})
 	return linked, errors.Join(err, failed)
 }
 

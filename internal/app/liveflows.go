@@ -17,13 +17,15 @@ type parsedFlow struct {
 }
 
 // liveFlows reads published flows, each once however many numbers and flows lead
-// to it, and not at all if it was read for the plan before.
+// to it, and not at all if it was read for the plan before. All of a plan look at
+// the calendars as they were at one moment.
 type liveFlows struct {
-	routes   *routingpg.Store
-	versions map[string]routingpg.Live // that new calls run, by flow
-	before   map[string]parsedFlow
-	read     map[string]parsedFlow
-	err      error // of the database
+	routes    *routingpg.Store
+	versions  map[string]routingpg.Live // that new calls run, by flow
+	calendars map[string]*routing.Calendar
+	before    map[string]parsedFlow
+	read      map[string]parsedFlow
+	err       error // of the database
 }
 
 // linked is a flow with all that it calls, ready to run. The error says why it
@@ -46,10 +48,13 @@ func (l *liveFlows) link(ctx context.Context, v routingpg.Version) (*routing.Flo
 }
 
 func (l *liveFlows) with(ctx context.Context, f *routing.Flow) (*routing.Flow, error) {
-	return routing.Link(f, routing.Parts{Flow: func(name string) *routing.Flow {
-		f, _ := l.live(ctx, name) // Link says that it is not there
-		return f
-	}})
+	return routing.Link(f, routing.Parts{
+		Flow: func(name string) *routing.Flow {
+			f, _ := l.live(ctx, name) // Link says that it is not there
+			return f
+		},
+		Calendar: func(name string) *routing.Calendar { return l.calendars[name] },
+	})
 }
 
 func (l *liveFlows) live(ctx context.Context, name string) (*routing.Flow, error) {

@@ -117,7 +117,11 @@ func (p *planner) read(ctx context.Context) (*callctl.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	live := liveFlows{routes: p.routes, versions: versions, before: p.known, read: map[string]parsedFlow{}}
+	calendars, err := p.calendars(ctx)
+	if err != nil {
+		return nil, err
+	}
+	live := liveFlows{routes: p.routes, versions: versions, calendars: calendars, before: p.known, read: map[string]parsedFlow{}}
 	for _, n := range numbers {
 		plan.Numbers[n.Number] = n.Flow
 		if plan.Flows[n.Flow] != nil {
@@ -135,6 +139,25 @@ func (p *planner) read(ctx context.Context) (*callctl.Plan, error) {
 	}
 	p.known = live.read
 	return plan, p.canaries(ctx, plan, &live)
+}
+
+// calendars are those that flows share. The flows that name one which cannot be read
+// cannot be run.
+func (p *planner) calendars(ctx context.Context) (map[string]*routing.Calendar, error) {
+	list, err := p.routes.Calendars(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := make(map[string]*routing.Calendar, len(list))
+	for _, is := range list {
+		c, err := is.Parse()
+		if err != nil {
+			p.log.Warn("a calendar cannot be read", "calendar", is.Name, "revision", is.Revision, "err", err)
+			continue
+		}
+		out[is.Name] = c
+	}
+	return out, nil
 }
 
 // watch reloads when another node changed the configuration, until ctx ends.

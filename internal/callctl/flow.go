@@ -40,6 +40,9 @@ func begun(run routing.Run, choice map[string]any) map[string]any {
 	if len(run.Subflows) > 0 {
 		data["subflows"] = run.Subflows
 	}
+	if len(run.Calendars) > 0 {
+		data["calendars"] = run.Calendars
+	}
 	if len(data) == 0 {
 		return nil
 	}
