@@ -57,7 +57,7 @@ func (a *App) startHTTP(ctx context.Context) error {
 	}()
 	ledger := analyticspg.New(a.DB)
 	api := httpapi.New(httpapi.Deps{ //nolint:contextcheck // a request has its own
-		Live: a.Hub, Lots: a.Lots, Agents: a.Agents, Routes: a.Routes, Carriers: a.SIP, Flows: a.Routes, Contacts: a.Contacts, Outbox: a.Outbox,
+		Live: a.Hub, Lots: a.Lots, Agents: a.Agents, Routes: a.Routes, Carriers: a.SIP, Flows: a.Routes, Calendars: a.Routes, Contacts: a.Contacts, Outbox: a.Outbox,
 		Calls: a.Book, Dispositions: a.Said, Callbacks: a.Owed, Jobs: a.Jobs, Voicemail: a.mailroom, Keys: keys, People: people, Audit: auditpg.New(a.DB), Webhooks: a.Webhooks, Prompts: a.sounds.store, Feed: feed,
 		Recordings: os.DirFS(filepath.Join(a.cfg.DataDir, "recordings")),
 		Speak:      a.sounds.speaker.Say, Sounds: a.Media.Library().Names,

@@ -29,6 +29,7 @@ func (c *command) flowDryRun() *cobra.Command {
 	var (
 		r              reach
 		from, to, file string
+		calendars      string
 		version, limit int
 	)
 	cmd := &cobra.Command{
@@ -46,6 +47,10 @@ prints what is known by then.`,
 				return misuse(cmd, "%v", err)
 			}
 			in["from"], in["to"] = begin, end
+			if calendars != "then" && calendars != "now" {
+				return misuse(cmd, "--calendars %s: there are then and now", calendars)
+			}
+			in["calendars"] = calendars
 			if version != 0 && file != "" {
 				return misuse(cmd, "-f and --version: there can be one")
 			}
@@ -100,6 +105,8 @@ prints what is known by then.`,
 	f.StringVar(&to, "to", "", "calls that began before this `day` or time (default: now)")
 	f.StringVarP(&file, "file", "f", "", "flow `document` to try instead of the draft")
 	f.IntVar(&version, "version", 0, "a `number` of a published version to try instead of the draft")
+	f.StringVar(&calendars, "calendars", "then", "shared calendars are as each call found them, `then`, or as they are now")
+	_ = cmd.RegisterFlagCompletionFunc("calendars", cobra.FixedCompletions([]string{"then", "now"}, cobra.ShellCompDirectiveNoFileComp)) // the flag is there
 	f.IntVar(&limit, "limit", 10000, "at most so many calls, the oldest first")
 	r.flags(f)
 	return cmd

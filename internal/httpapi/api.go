@@ -167,6 +167,7 @@ type Deps struct {
 	Outbox   Outbox
 	Calls    Calls
 
+	Calendars    Calendars
 	Dispositions Dispositions
 	Callbacks    Callbacks
 	Jobs         Jobs
@@ -289,7 +290,7 @@ func build(d Deps) (*api, http.Handler) {
 	for _, resource := range []func(){
 		a.flows, a.aliases, a.trials, a.nodeTypes, a.lots, a.parkedCalls, a.queues, a.agents, a.numbers, a.trunks, a.trunkStatuses, a.contacts, a.calls, a.dispositions, a.callbacks, a.voicemail,
 		a.prompts, a.recordings, a.deliveries, a.reports, a.discarded, a.keys, a.setup, a.events,
-		a.webhooks, a.webhookDeliveries, a.effectiveConfig,
+		a.webhooks, a.webhookDeliveries, a.effectiveConfig, a.calendars,
 		a.users, a.sessions, a.auditEvents,
 	} {
 		resource()

@@ -75,6 +75,9 @@ func (a *api) problem(ctx context.Context, err error) *Problem {
 	if p := voicemailProblem(err); p != nil {
 		return p
 	}
+	if p := calendarProblem(err); p != nil {
+		return p
+	}
 	if p := flowProblem(err); p != nil {
 		return p
 	}

@@ -19,8 +19,8 @@ type settable struct {
 	still bool     // none of these changes by itself
 }
 
-// names that a resource keeps all its life.
-var lasting = []string{"id", "name", "number", "updated"}
+// what a resource keeps all its life, or until it is written.
+var lasting = []string{"id", "name", "number", "updated", "revision"}
 
 // settableOf reads the schema of a PUT's body.
 func (a *api) settableOf(put *huma.Operation) settable {

@@ -25,6 +25,7 @@ type Flows interface {
 	Publish(ctx context.Context, name, message, author string, now time.Time, check func(*routing.Flow) routing.Findings) (routingpg.Version, error)
 	SetLive(ctx context.Context, name string, n int, message, author string, now time.Time, check func(*routing.Flow) routing.Findings) (routingpg.Version, error)
 	Version(ctx context.Context, flow string, n int) (routingpg.Version, error)
+	CalendarRevision(ctx context.Context, name string, n int) (routingpg.Calendar, error)
 	Versions(ctx context.Context, flow string) ([]routingpg.Version, error)
 	Aliases
 }

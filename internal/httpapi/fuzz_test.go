@@ -61,6 +61,8 @@ var sound = map[string]string{
 	"change_agent":          `{"teams":null,"display":"Ann"}`,
 	"set_agent_status":      `{"status":"away","reason":"lunch"}`,
 	"apply":                 `{"lots":[{"name":"sales","first":701,"last":705}]}`,
+	"save_calendar":         `{"tz":"Europe/Madrid","open":{"mon-fri":["09:00","14:00","16:00","19:00"]},"holidays":["2026-12-25"],"overrides":{"2026-12-24":["09:00","12:00"]},"labels":{"2026-12-25":"Christmas"}}`,
+	"change_calendar":       `{"overrides":{"2026-12-31":[]},"labels":{"2026-12-31":"New Year's Eve"},"holidays":null}`,
 	"cancel_callback":       `{"reason":"sold","agent":"ann"}`,
 	"dispose_call":          `{"code":"sold","note":"by Friday","agent":"ann"}`,
 	"switch_recording":      `{"do":"pause","agent":"ann"}`,
@@ -118,6 +120,7 @@ func FuzzBody(f *testing.F) {
 	h.must(200, "PUT", "/v1/lots/sales", `{"first":701,"last":709}`)
 	h.must(200, "PUT", "/v1/queues/sales", `{}`)
 	h.must(200, "PUT", "/v1/trunks/carrier", `{"host":"192.0.2.1"}`)
+	h.must(200, "PUT", "/v1/calendars/sales", `{"tz":"Europe/Madrid","open":{"mon-fri":["09:00","19:00"]}}`)
 	h.must(200, "PUT", "/v1/flows/small/draft", small, "If-None-Match", "*")
 	h.must(200, "POST", "/v1/flows/small/publish", `{"message":"first"}`)
 	h.must(200, "PUT", "/v1/numbers/+34910000001", `{"flow":"small"}`)

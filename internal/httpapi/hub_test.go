@@ -215,7 +215,7 @@ func newHubWith(t testing.TB, change func(*httpapi.Deps)) *hub {
 	stores := setup.Stores{Lots: h.lots, Agents: h.agents, Routes: h.routes, Contacts: contacts, Realm: "test", Dispositions: said, InUse: idle, Waiting: idle}
 	ledger := analyticspg.New(h.db)
 	deps := httpapi.Deps{
-		Live: h.live, Lots: h.lots, Agents: h.agents, Routes: h.routes, Flows: h.routes, Contacts: contacts, Outbox: outbox,
+		Live: h.live, Lots: h.lots, Agents: h.agents, Routes: h.routes, Flows: h.routes, Calendars: h.routes, Contacts: contacts, Outbox: outbox,
 		Calls: h.book, Dispositions: said, Callbacks: callbackpg.New(h.db), Jobs: jobs.New(h.db, node, log), Keys: h.keys, People: h.people, Audit: auditpg.New(h.db), Feed: h.feed,
 		Report: func(ctx context.Context, w analytics.Window, o analytics.Options) (analytics.Report, error) {
 			return analytics.Summarize(ledger.Events(ctx, w), w, o)

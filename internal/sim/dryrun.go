@@ -106,7 +106,7 @@ func Assumptions() []string {
 		"who was away, offline or in another call then is not rung; of one who was free and not asked nobody knows whether they would have answered",
 		"who took the call from its slot unasked does so at the same time, if it is in that lot",
 		"a wait in a queue goes as it went, whenever it begins; a slot is free unless the lot was full",
-		"lots, queues, teams and agents are those of today",
+		"lots, queues, teams and agents are those of today; shared calendars are as the call found them, unless those of today are asked for",
 	}
 }
 
