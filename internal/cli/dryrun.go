@@ -112,15 +112,24 @@ prints what is known by then.`,
 	return cmd
 }
 
+// dayOrTime reads a time, or the beginning of a day here.
+func dayOrTime(s string) (time.Time, error) {
+	for _, layout := range []string{time.RFC3339, time.DateOnly} {
+		if t, err := time.ParseInLocation(layout, s, time.Local); err == nil {
+			return t, nil
+		}
+	}
+	return time.Time{}, fmt.Errorf("%s: write a day as 2026-11-03, a time as 2026-11-03T10:00:00+01:00", s)
+}
+
 // window reads the days or times between which calls began.
 func window(from, to string, now time.Time) (begin, end time.Time, err error) {
 	read := func(flag, s string) (time.Time, error) {
-		for _, layout := range []string{time.RFC3339, time.DateOnly} {
-			if t, err := time.ParseInLocation(layout, s, time.Local); err == nil {
-				return t, nil
-			}
+		t, err := dayOrTime(s)
+		if err != nil {
+			err = fmt.Errorf("%s %w", flag, err)
 		}
-		return time.Time{}, fmt.Errorf("%s %s: write a day as 2026-11-03, a time as 2026-11-03T10:00:00+01:00", flag, s)
+		return t, err
 	}
 	end = now
 	if to != "" {

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/callyard/callyard/internal/client"
+	"github.com/callyard/callyard/internal/setup"
 	"github.com/callyard/callyard/internal/sim"
 	"github.com/callyard/callyard/routing"
 )
@@ -35,19 +36,38 @@ type verdict struct {
 }
 
 func (c *command) flowCheck() *cobra.Command {
-	return &cobra.Command{
-		Use: "check FILE", Short: "Check a flow document and run its tests, without a hub", Args: exactly("FILE"),
+	var (
+		r     reach
+		setUp string
+		atHub bool
+	)
+	cmd := &cobra.Command{
+		Use: "check FILE", Short: "Check a flow document and run its tests, without a hub unless one is wanted", Args: exactly("FILE"),
 		Long: `Check a flow document and run the tests it carries. Every fault is named with
-its node and key. Whether the queues, lots and prompts that it names exist is
-known to a hub only: publishing checks that. Exit code 1 if there are errors.`,
+its node and key. The calendars that flows share, and other flows, can come from
+a set-up file. Whether the queues, lots and prompts that it names exist is known
+to a hub only: publishing checks that, and so does --hub, which asks it without
+saving anything. Exit code 1 if there are errors.`,
 		Example: `  callyard flow check inbound.json
-  callyard flow check inbound.yaml -o json`,
+  callyard flow check inbound.yaml --setup setup.yaml
+  callyard flow check inbound.yaml --hub -o json`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			doc, err := flowJSON(args[0])
 			if err != nil {
 				return err
 			}
-			v := check(cmd.Context(), doc)
+			var v verdict
+			switch {
+			case atHub && setUp != "":
+				return misuse(cmd, "--hub and --setup: there can be one")
+			case atHub:
+				v, err = checkAtHub(cmd.Context(), &r, doc)
+			default:
+				v, err = checkWith(cmd.Context(), setUp, doc)
+			}
+			if err != nil {
+				return err
+			}
 			if c.json() {
 				if err := c.printJSON(v); err != nil {
 					return err
@@ -61,6 +81,10 @@ known to a hub only: publishing checks that. Exit code 1 if there are errors.`,
 			return nil
 		},
 	}
+	cmd.Flags().StringVar(&setUp, "setup", "", "set-up `file` with the calendars and flows that it names")
+	cmd.Flags().BoolVar(&atHub, "hub", false, "have a hub check it, which knows all that it names")
+	r.flags(cmd.Flags())
+	return cmd
 }
 
 // flowJSON reads a flow document. A .yaml or .yml file is turned into JSON.
@@ -76,7 +100,55 @@ func flowJSON(file string) (json.RawMessage, error) {
 	return b, nil // what is wrong with its JSON is a finding
 }
 
-func check(ctx context.Context, doc []byte) verdict {
+// checkWith checks a document with what a set-up file has, if one is given.
+func checkWith(ctx context.Context, file string, doc []byte) (verdict, error) {
+	known, err := knownFrom(file)
+	return check(ctx, doc, known), err
+}
+
+// knownFrom is what flows may name of a set-up file; nothing is known if there is none.
+func knownFrom(file string) (routing.Known, error) {
+	if file == "" {
+		return routing.Known{}, nil
+	}
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return routing.Known{}, err
+	}
+	d, err := setup.Read(b)
+	if err == nil {
+		err = d.Check()
+	}
+	if err != nil {
+		return routing.Known{}, fmt.Errorf("%s: %w", file, err)
+	}
+	return d.Known(), nil
+}
+
+// checkAtHub has a hub check a document. A test that fails is among its findings; if
+// nothing stands in the way, all have passed.
+func checkAtHub(ctx context.Context, r *reach, doc json.RawMessage) (v verdict, err error) {
+	f, _ := routing.Parse(doc)
+	if f == nil { // nothing that could be sent
+		return check(ctx, doc, routing.Known{}), nil
+	}
+	v.Flow, v.Tests = f.Name(), []routing.TestResult{}
+	hub, err := r.client()
+	if err != nil {
+		return v, err
+	}
+	ctx, cancel := client.Within(ctx)
+	defer cancel()
+	_, err = hub.Do(ctx, client.Request{Method: http.MethodPost, Path: "/v1/flows/check", Body: doc}, &v)
+	if v.OK {
+		for _, t := range f.Tests() {
+			v.Tests = append(v.Tests, routing.TestResult{Name: t.Name, Passed: true, Path: t.Expect.Path, Outcome: t.Expect.Outcome})
+		}
+	}
+	return v, err
+}
+
+func check(ctx context.Context, doc []byte, known routing.Known) verdict {
 	v := verdict{Findings: []routing.Finding{}, Tests: []routing.TestResult{}}
 	f, err := routing.Parse(doc)
 	if f == nil {
@@ -84,21 +156,33 @@ func check(ctx context.Context, doc []byte) verdict {
 		return v
 	}
 	v.Flow = f.Name()
-	v.Findings = append(v.Findings, routing.Lint(f, routing.Known{})...)
-	calls := f.Calls()
+	v.Findings = append(v.Findings, routing.Lint(f, known)...)
+	linked, lerr := routing.Link(f, known.Parts())
 	switch {
 	case err != nil || len(routing.Findings(v.Findings).Errors()) > 0:
-	case len(calls) > 0: // which only a hub knows
+	case lerr != nil: // it names what only a hub knows
 		v.Findings = append(v.Findings, routing.Finding{
 			Severity: routing.Warning, Key: "tests", Location: "tests",
-			Message: "not run here, because the flow calls " + strings.Join(calls, ", ") + ": publishing runs them",
+			Message: "not run here, because the flow " + leans(f) + ": publishing runs them, and so does --hub",
 		})
 	default:
-		v.Tests = append(v.Tests, sim.Tests(ctx, f)...)
+		v.Tests = append(v.Tests, sim.Tests(ctx, linked)...)
 		v.Findings = append(v.Findings, routing.TestFindings(v.Tests)...)
 	}
 	v.OK = len(routing.Findings(v.Findings).Errors()) == 0
 	return v
+}
+
+// leans says which flows and calendars a flow needs beside itself.
+func leans(f *routing.Flow) string {
+	var on []string
+	if calls := f.Calls(); len(calls) > 0 {
+		on = append(on, "calls "+strings.Join(calls, ", "))
+	}
+	if shared := f.SharedCalendars(); len(shared) > 0 {
+		on = append(on, "looks at the shared calendar "+strings.Join(shared, ", "))
+	}
+	return strings.Join(on, " and ")
 }
 
 func (c *command) showVerdict(file string, v verdict) {
@@ -164,7 +248,7 @@ first, unless somebody else changes it at the same moment.`,
 				if err != nil {
 					return err
 				}
-				if v := check(cmd.Context(), doc); v.Flow != "" && v.Flow != args[0] {
+				if v := check(cmd.Context(), doc, routing.Known{}); v.Flow != "" && v.Flow != args[0] {
 					return fmt.Errorf("%s is flow %q, not %q", file, v.Flow, args[0])
 				} else if !v.OK {
 					c.showVerdict(file, v)

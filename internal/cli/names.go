@@ -29,6 +29,8 @@ var (
 	lines   = kind{one: "queue", path: "/v1/queues"}
 	agents  = kind{one: "agent", path: "/v1/agents"}
 	numbers = kind{one: "number", path: "/v1/numbers", key: "number"}
+
+	calendars = kind{one: "calendar", path: "/v1/calendars"}
 )
 
 // at is the path of one of them.

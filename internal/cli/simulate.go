@@ -162,6 +162,7 @@ func (c *command) flowSimulate() *cobra.Command {
 		i       imagined
 		version int
 		asTest  string
+		setUp   string
 	)
 	cmd := &cobra.Command{
 		Use: "simulate FILE|NAME", Short: "Imagine one call and see where it goes, when and why", Args: exactly("FILE|NAME"),
@@ -184,7 +185,9 @@ With --as-test the call is printed as a test for the flow's own "tests".`,
 				if version != 0 {
 					return misuse(cmd, "--version is of a hub's flow, not of a file")
 				}
-				res, err = imagineFile(cmd.Context(), args[0], given, events)
+				res, err = imagineFile(cmd.Context(), args[0], setUp, given, events)
+			} else if setUp != "" {
+				return misuse(cmd, "--setup is of a file; a hub knows what its flows name")
 			} else {
 				res, err = imagineFlow(cmd.Context(), &r, args[0], version, given, events)
 			}
@@ -204,6 +207,7 @@ With --as-test the call is printed as a test for the flow's own "tests".`,
 	f := cmd.Flags()
 	i.flags(f)
 	f.IntVar(&version, "version", 0, "a `number` of a published version instead of the draft")
+	f.StringVar(&setUp, "setup", "", "of a file: set-up `file` with the calendars and flows that it names")
 	f.StringVar(&asTest, "as-test", "", "print the call as a test of this `name`")
 	r.flags(f)
 	return cmd
@@ -218,7 +222,7 @@ func isFile(s string) bool {
 	return err == nil
 }
 
-func imagineFile(ctx context.Context, file string, g routing.Imagined, events []routing.ImaginedEvent) (sim.Result, error) {
+func imagineFile(ctx context.Context, file, setUp string, g routing.Imagined, events []routing.ImaginedEvent) (sim.Result, error) {
 	doc, err := flowJSON(file)
 	if err != nil {
 		return sim.Result{}, err
@@ -227,12 +231,20 @@ func imagineFile(ctx context.Context, file string, g routing.Imagined, events []
 	if err != nil {
 		return sim.Result{}, fmt.Errorf("%s: %w; callyard flow check tells all", file, err)
 	}
-	if calls := f.Calls(); len(calls) > 0 {
-		return sim.Result{}, fmt.Errorf("%s calls %s, which only a hub knows: save it as a draft there and simulate %s", file, strings.Join(calls, ", "), f.Name())
+	known, err := knownFrom(setUp)
+	if err != nil {
+		return sim.Result{}, err
+	}
+	linked, err := routing.Link(f, known.Parts())
+	switch {
+	case err != nil && setUp != "":
+		return sim.Result{}, fmt.Errorf("%s: %w: %s does not have it", file, err, setUp)
+	case err != nil:
+		return sim.Result{}, fmt.Errorf("%s %s, which only a hub knows: give --setup FILE with it, or save the flow as a draft there and simulate %s", file, leans(f), f.Name())
 	}
 	w := sim.Anywhere
 	w.Speech, w.Prompt = sim.Spoken, func(string) time.Duration { return sim.BuiltIn }
-	return sim.Call(ctx, w, f, g, events)
+	return sim.Call(ctx, w, linked, g, events)
 }
 
 func imagineFlow(ctx context.Context, r *reach, name string, version int, g routing.Imagined, events []routing.ImaginedEvent) (res sim.Result, err error) {

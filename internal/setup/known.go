@@ -73,6 +73,31 @@ func KnownTo(ctx context.Context, s Stores, docs ...Document) (routing.Known, er
 	}, nil
 }
 
+// Known is what flows may name of the document alone: its flows and calendars. What
+// lots, queues and people there are is not asked, since a hub may have others.
+func (d Document) Known() routing.Known {
+	flows := map[string]*routing.Flow{}
+	for _, doc := range d.Flows {
+		if f, err := routing.Parse(doc); err == nil {
+			flows[f.Name()] = f
+		}
+	}
+	calendars, _ := namedCalendars(d.Calendars) // Check has said so before
+	return routing.Known{
+		Flow:     func(name string) *routing.Flow { return flows[name] },
+		Calendar: func(name string) *routing.Calendar { return calendars[name] },
+		Names: func(kind string) []string {
+			switch kind {
+			case "flow":
+				return slices.Collect(maps.Keys(flows))
+			case "calendar":
+				return slices.Collect(maps.Keys(calendars))
+			}
+			return nil
+		},
+	}
+}
+
 // directory is the names of what there is, by its kind.
 type directory map[string]map[string]bool
 
