@@ -64,8 +64,30 @@ func (c *command) calendar() *cobra.Command {
   callyard calendar opening office --from 2026-12-21 --to 2026-12-28`,
 		},
 		c.list(calendars, column{"CALENDAR", "name"}, column{"REVISION", "revision"}, column{"ZONE", "tz"}, column{"OPEN", "open"}, column{"DESCRIPTION", "description"}),
-		c.show(calendars), c.calendarSet(), c.calendarDelete(), c.calendarOpening(),
+		c.calendarShow(), c.calendarSet(), c.calendarDelete(), c.calendarOpening(),
 	)
+}
+
+func (c *command) calendarShow() *cobra.Command {
+	var revision int
+	cmd := c.asking(&cobra.Command{
+		Use: "show NAME", Short: "Show a calendar, as it is or as calls found it", Args: exactly("NAME"),
+		Example: `  callyard calendar show office
+  callyard calendar show office --revision 7 -o json`,
+	}, func(ctx context.Context, hub *client.Client, args []string) error {
+		at := calendars.at(args[0])
+		if revision != 0 {
+			at = fmt.Sprintf("%s/revisions/%d", at, revision)
+		}
+		var doc json.RawMessage
+		if err := hub.Get(ctx, at, &doc); err != nil {
+			return calendars.missed(ctx, hub, args[0], err)
+		}
+		return c.printDocument(doc)
+	})
+	cmd.Flags().IntVar(&revision, "revision", 0, "the `number` that a decision shows (default: as it is now)")
+	cmd.ValidArgsFunction = calendars.complete
+	return cmd
 }
 
 // edit is what a command line changes in a calendar.

@@ -14,6 +14,7 @@ func TestCalendar(t *testing.T) {
 	answers := map[string]string{
 		"GET /v1/calendars":        `{"data":[` + officeCalendar + `],"next_cursor":null}`,
 		"GET /v1/calendars/office": officeCalendar, "PUT /v1/calendars/office": officeCalendar, "PUT /v1/calendars/new": officeCalendar, "DELETE /v1/calendars/office": ``,
+		"GET /v1/calendars/office/revisions/1": `{"name":"office","revision":1,"tz":"UTC","open":{}}`,
 		"GET /v1/calendars/office/opening": `{"at":"2026-12-25T10:00:00+01:00","tz":"Europe/Madrid","state":"holiday","label":"Christmas","rule":"holidays","reason":"…",
 			"next":{"at":"2026-12-26T00:00:00+01:00","state":"closed","label":""},
 			"periods":[{"from":"2026-12-25T10:00:00+01:00","to":"2026-12-26T00:00:00+01:00","state":"holiday","label":"Christmas"}]}`,
@@ -23,6 +24,10 @@ func TestCalendar(t *testing.T) {
 		sh(t, "calendar", "list").must(t, OK, "CALENDAR", "office", "Europe/Madrid", `{"mon-fri":["09:00","19:00"]}`)
 		sh(t, "calendar", "show", "office").must(t, OK, "tz: Europe/Madrid", "2026-12-25")
 		sh(t, "calendar", "show", "ofice").must(t, Failure, `there is no calendar "ofice"; did you mean office?`)
+	})
+	t.Run("as a call found it", func(t *testing.T) {
+		sh(t, "calendar", "show", "office", "--revision", "1").must(t, OK, "tz: UTC")
+		sh(t, "calendar", "show", "office", "--revision", "9").must(t, Failure, "calendar office: there is no such thing")
 	})
 	t.Run("parts of it are changed", func(t *testing.T) {
 		sh(t, "calendar", "set", "office", "--open", "sat=10:00-14:00,16:00-18:00", "--open", "mon-fri=", "--holiday", "2026-12-26", "--holiday", "2026-01-06=Epiphany",

@@ -17,6 +17,8 @@ type Calendars interface {
 	Calendars(ctx context.Context) ([]routingpg.Calendar, error)
 	SaveCalendar(ctx context.Context, c *routing.Calendar, now time.Time) (saved routingpg.Calendar, fresh bool, err error)
 	DeleteCalendar(ctx context.Context, name string) error
+	CalendarRevision(ctx context.Context, name string, n int) (routingpg.Calendar, error)
+	CalendarRevisions(ctx context.Context, name string) ([]routingpg.Calendar, error)
 }
 
 // Calendar says when a business is open. Flows name it in their hours and callback
@@ -31,6 +33,12 @@ type Calendar struct {
 	Holidays    []string            `json:"holidays,omitempty" maxItems:"2000" doc:"Dates: 2026-12-25"`
 	Overrides   map[string][]string `json:"overrides,omitempty" doc:"By date: its own hours, which win over a holiday and the week; [] is closed"`
 	Labels      map[string]string   `json:"labels,omitempty" doc:"By date: what a holiday, or a date with its own hours, is called"`
+}
+
+// CalendarRevision is a calendar as it was saved. It never changes.
+type CalendarRevision struct {
+	Revision int       `json:"revision"`
+	SavedAt  time.Time `json:"saved_at"`
 }
 
 // Opening is what a calendar says of a time.
@@ -115,6 +123,29 @@ func (a *api) calendars() {
 	route(a, op{method: "DELETE", path: "/v1/calendars/{name}", scope: "write", role: "admin", id: "delete_calendar", summary: "Delete a calendar that no flow looks at"},
 		func(ctx context.Context, in *Named) (*nothing, error) {
 			return a.changed(ctx, a.Calendars.DeleteCalendar(ctx, in.Name))
+		})
+	route(a, op{method: "GET", path: "/v1/calendars/{name}/revisions", scope: "read", role: "manager", id: "list_calendar_revisions", summary: "List what a calendar was, the newest first, also of one that was deleted"},
+		func(ctx context.Context, in *struct {
+			Named
+			Paging
+		},
+		) (*body[Page[CalendarRevision]], error) {
+			list, err := a.Calendars.CalendarRevisions(ctx, in.Name)
+			if err != nil {
+				return nil, err
+			}
+			all, _ := each(list, func(c routingpg.Calendar) (CalendarRevision, error) {
+				return CalendarRevision{Revision: c.Revision, SavedAt: c.SavedAt}, nil
+			})
+			return page(all, func(r CalendarRevision) string { return descending(int64(r.Revision)) }, in.Paging)
+		})
+	route(a, op{method: "GET", path: "/v1/calendars/{name}/revisions/{revision}", scope: "read", role: "manager", id: "read_calendar_revision", summary: "Read a calendar as the calls found it that looked at this revision"},
+		func(ctx context.Context, in *struct {
+			Named
+			Revision int `path:"revision" minimum:"1"`
+		},
+		) (*body[Calendar], error) {
+			return shownCalendar(a.Calendars.CalendarRevision(ctx, in.Name, in.Revision))
 		})
 	route(a, op{method: "GET", path: "/v1/calendars/{name}/opening", scope: "read", role: "rep", id: "read_opening", summary: "Ask a calendar whether it is open, why, and when that changes"},
 		func(ctx context.Context, in *struct {

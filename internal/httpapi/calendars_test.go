@@ -82,6 +82,17 @@ func TestCalendars(t *testing.T) {
 		h.problem(404, "calendar_not_found", "GET", at, nil)
 		h.problem(404, "calendar_not_found", "GET", at+"/opening", nil)
 	})
+	t.Run("what it was can be read", func(t *testing.T) {
+		list := h.must(200, "GET", at+"/revisions?limit=1", nil)
+		if len(list.data()) != 1 || list.data()[0]["revision"] != 2.0 || list.doc["next_cursor"] == nil {
+			t.Error(list.body)
+		}
+		if a := h.must(200, "GET", at+"/revisions/1", nil); a.doc["revision"] != 1.0 || dig(a.doc, "overrides", "2026-12-31") != nil || dig(a.doc, "labels", "2026-12-25") != "Christmas" {
+			t.Error(a.body)
+		}
+		h.problem(404, "calendar_not_found", "GET", at+"/revisions/3", nil)
+		h.problem(404, "calendar_not_found", "GET", "/v1/calendars/nowhere/revisions", nil)
+	})
 	for _, name := range []string{"b", "a", "c"} {
 		h.must(200, "PUT", "/v1/calendars/"+name, officeCalendar)
 	}

@@ -80,6 +80,17 @@ func (s *Store) CalendarRevision(ctx context.Context, name string, n int) (Calen
 		`select `+calendarColumns+` from calendar_revisions where calendar = $1 and (n = $2 or $2 = 0) order by n desc limit 1`, name, n)
 }
 
+// CalendarRevisions lists what a calendar was, the newest first, without documents.
+// *NotFoundError if there never was such a calendar.
+func (s *Store) CalendarRevisions(ctx context.Context, name string) ([]Calendar, error) {
+	all, err := list(ctx, s.db.Pool, "revisions of calendar "+name, scanCalendar,
+		`select calendar, n, null::json, saved_at from calendar_revisions where calendar = $1 order by n desc`, name)
+	if err == nil && len(all) == 0 {
+		return nil, &NotFoundError{"calendar", name}
+	}
+	return all, err
+}
+
 // SaveCalendar writes a calendar. One that says what is stored already makes no new
 // revision; fresh tells which.
 func (s *Store) SaveCalendar(ctx context.Context, c *routing.Calendar, now time.Time) (saved Calendar, fresh bool, err error) {

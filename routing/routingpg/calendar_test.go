@@ -63,6 +63,11 @@ func TestCalendars(t *testing.T) {
 				t.Errorf("revision %d is %s, %v", n, c.Doc, err)
 			}
 		}
+		if list, err := s.CalendarRevisions(ctx, "office"); err != nil || len(list) != 3 || list[0].Revision != 3 || list[2].Revision != 1 || list[0].Doc != nil {
+			t.Errorf("revisions %+v, %v", list, err)
+		}
+		_, err = s.CalendarRevisions(ctx, "nowhere")
+		is[*routingpg.NotFoundError](t, err)
 		for _, n := range []int{4, -1, 1 << 40} {
 			_, err := s.CalendarRevision(ctx, "office", n)
 			is[*routingpg.NotFoundError](t, err)
