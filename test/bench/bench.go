@@ -6,7 +6,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math"
+	"net/http"
 	"os"
 	"time"
 
@@ -28,7 +30,8 @@ type bench struct {
 	phones  *load.Endpoint // SIP of all reps' phones
 	agents  []*load.Account
 
-	serial  int // of callers' numbers
+	serial  int    // of callers' numbers
+	profile string // file for the hub's CPU profile, "" for none
 	figures []figure
 }
 
@@ -57,8 +60,8 @@ func begin(ctx context.Context, binary string, quick bool) (*bench, error) {
 	b := &bench{quick: quick, size: sizesOf(quick)}
 	reps := max(b.size.bridged, b.size.escalated)
 	var err error
-	if b.hub, err = hubproc.Start(hubproc.Config{Binary: binary, Name: "bench", Document: document(b.size, reps)}); err != nil {
-		return nil, err
+	if b.hub, err = hubproc.Start(hubproc.Config{Binary: binary, Name: "bench", Document: document(b.size, reps), Ops: true}); err != nil {
+		return b, err
 	}
 	if b.media, err = load.NewEngine(); err != nil {
 		return b, err
@@ -157,6 +160,35 @@ func (b *bench) over(ctx context.Context, d time.Duration) (hubproc.Spent, error
 	}
 	after, err := b.hub.Usage()
 	return after.Since(before), err
+}
+
+// profiled has the hub profile itself for as long as d; wait is until that is
+// written.
+func (b *bench) profiled(ctx context.Context, d time.Duration) (wait func() error) {
+	if b.profile == "" {
+		return func() error { return nil }
+	}
+	done := make(chan error, 1)
+	go func() {
+		done <- func() error {
+			req, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("http://%s/debug/pprof/profile?seconds=%.0f", b.hub.Ops, d.Seconds()), nil)
+			if err != nil {
+				return err
+			}
+			res, err := http.DefaultClient.Do(req)
+			if err != nil {
+				return fmt.Errorf("profile the hub: %w", err)
+			}
+			defer res.Body.Close()
+			out, err := os.Create(b.profile)
+			if err != nil {
+				return err
+			}
+			_, err = io.Copy(out, res.Body)
+			return errors.Join(err, out.Close())
+		}()
+	}()
+	return func() error { return <-done }
 }
 
 // quietest measures a window, and if other programs took much of the machine

@@ -65,12 +65,16 @@ func (b *bench) dashboard(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	profiled := b.profiled(ctx, asksFor)
 	a, err := paced(ctx, asksPerSecond, int(asksPerSecond*asksFor.Seconds()), next, api.send)
 	if err != nil {
 		return err
 	}
 	after, err := b.hub.Usage()
 	if err != nil {
+		return err
+	}
+	if err := profiled(); err != nil {
 		return err
 	}
 	for _, d := range calls {

@@ -44,6 +44,7 @@ func run() int {
 		rows   = flag.String("rows", "", "only these, comma separated: "+names())
 		asJSON = flag.Bool("json", false, "print the figures as JSON")
 		keep   = flag.Bool("keep", false, "keep the hub's folder, with its log")
+		prof   = flag.String("profile", "", "write the hub's CPU profile of the REST row to this `file`")
 	)
 	flag.Parse()
 	chosen, err := choose(*rows)
@@ -58,10 +59,11 @@ func run() int {
 	defer stop()
 
 	b, err := begin(ctx, *binary, *quick)
+	b.profile = *prof
 	if err == nil {
 		err = b.measure(ctx, chosen)
 	}
-	if b != nil {
+	if b.hub != nil {
 		err = errors.Join(err, b.close(*keep || err != nil))
 		if *asJSON {
 			out, jerr := json.MarshalIndent(b.figures, "", "  ")
