@@ -62,11 +62,14 @@ func (m *Memory) Live(_ context.Context, f Filter) ([]Park, error) {
 	defer m.mu.Unlock()
 	var out []Park
 	for _, p := range m.live {
-		if (f.Lot == "" || p.Lot == f.Lot) && (f.Node == "" || p.Node == f.Node) && (f.Call == "" || p.Call == f.Call) {
+		if (f.Lot == "" || p.Lot == f.Lot) && (f.Node == "" || p.Node == f.Node) && (f.Call == "" || p.Call == f.Call) && p.Mark().Compare(f.After) > 0 {
 			out = append(out, *p)
 		}
 	}
-	slices.SortFunc(out, func(a, b Park) int { return cmp.Or(a.ParkedAt.Compare(b.ParkedAt), cmp.Compare(a.ID, b.ID)) })
+	slices.SortFunc(out, func(a, b Park) int { return a.Mark().Compare(b.Mark()) })
+	if f.Limit > 0 && len(out) > f.Limit {
+		out = out[:f.Limit]
+	}
 	return out, nil
 }
 

@@ -1,6 +1,7 @@
 package parking
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -82,7 +83,7 @@ type Store interface {
 	// park keeps slot, clock and claim. *NotParkedError if it has ended.
 	Adopt(ctx context.Context, id string, node call.NodeID, at time.Time) (Park, error)
 
-	// Live lists parks that have not ended, oldest first.
+	// Live lists parks that have not ended, oldest first, those of one moment by id.
 	Live(ctx context.Context, f Filter) ([]Park, error)
 	Park(ctx context.Context, id string) (Park, error) // ended ones too; *NotParkedError
 
@@ -115,6 +116,24 @@ type Filter struct {
 	Lot  string
 	Node call.NodeID
 	Call call.ID
+
+	Limit int  // at most so many
+	After Mark // those that come behind it
+}
+
+// Mark is a place in the order of Live: right behind a park, whether that is
+// still live or not.
+type Mark struct {
+	ParkedAt time.Time
+	Park     string // its ID
+}
+
+// Mark is the place right behind p.
+func (p Park) Mark() Mark { return Mark{Moment(p.ParkedAt), p.ID} }
+
+// Compare is by age, then by id.
+func (m Mark) Compare(n Mark) int {
+	return cmp.Or(m.ParkedAt.Compare(n.ParkedAt), cmp.Compare(m.Park, n.Park))
 }
 
 // CallEndGrace is how long the end of a call may be ahead of the end of its park

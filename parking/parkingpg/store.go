@@ -26,7 +26,8 @@ func New(db *pg.DB) *Store { return &Store{db: db} }
 func (s *Store) Live(ctx context.Context, f parking.Filter) ([]parking.Park, error) {
 	parks, err := s.parks(ctx, s.db.Pool, `where ended_at is null
 		and ($1 = '' or lot = $1) and ($2 = '' or node = $2) and ($3 = '' or call_id = $3)
-		order by parked_at, id`, f.Lot, string(f.Node), string(f.Call))
+		and ($4::timestamptz is null or (parked_at, id) > ($4, $5))
+		order by parked_at, id limit nullif($6, 0)`, f.Lot, string(f.Node), string(f.Call), when(f.After.ParkedAt), f.After.Park, f.Limit)
 	if err != nil {
 		return nil, fmt.Errorf("live parks: %w", err)
 	}

@@ -216,7 +216,8 @@ var slots = []behaviour{
 		y.lot(t, 5)
 		a := y.park(t, func(p *parking.Park) { p.ParkedAt = after(3) })
 		b := y.park(t, func(p *parking.Park) { p.Node = "n2" })
-		y.end(t, y.park(t), 0, parking.Abandoned, after(4))
+		ended := y.park(t, func(p *parking.Park) { p.ParkedAt = after(1) })
+		y.end(t, ended, 0, parking.Abandoned, after(4))
 		for _, tt := range []struct {
 			f    parking.Filter
 			want []string
@@ -225,6 +226,12 @@ var slots = []behaviour{
 			{parking.Filter{Node: "n2"}, []string{b.ID}},
 			{parking.Filter{Call: a.Call}, []string{a.ID}},
 			{parking.Filter{Lot: "other"}, nil},
+			{parking.Filter{Limit: 1}, []string{b.ID}},
+			{parking.Filter{Limit: 2}, []string{b.ID, a.ID}},
+			{parking.Filter{Limit: 1, After: b.Mark()}, []string{a.ID}},
+			{parking.Filter{After: parking.Mark{ParkedAt: b.ParkedAt}}, []string{b.ID, a.ID}},
+			{parking.Filter{After: a.Mark()}, nil},
+			{parking.Filter{After: ended.Mark()}, []string{a.ID}},
 		} {
 			live, err := y.Live(t.Context(), tt.f)
 			if err != nil {
