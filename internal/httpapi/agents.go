@@ -43,11 +43,7 @@ func (a *api) agents() {
 			if err != nil {
 				return nil, err
 			}
-			all, err := each(list, as[Agent, queues.Agent])
-			if err != nil {
-				return nil, err
-			}
-			return page(all, func(g Agent) string { return g.Name }, *in)
+			return shown(list, func(g queues.Agent) string { return g.Name }, agentOf, *in)
 		})
 	route(a, op{method: "GET", path: "/v1/agents/{name}", scope: "read", role: "rep", id: "read_agent", summary: "Read an agent"},
 		func(ctx context.Context, in *Named) (*body[Agent], error) { return a.agent(ctx, in.Name) })
@@ -161,7 +157,13 @@ func (a *api) agent(ctx context.Context, name string) (*body[Agent], error) {
 	if err != nil {
 		return nil, err
 	}
-	g, err := as[Agent](stored)
-	g.Teams, g.Skills = some(g.Teams), some(g.Skills)
-	return &body[Agent]{g}, err
+	return &body[Agent]{agentOf(stored)}, nil
+}
+
+func agentOf(g queues.Agent) Agent {
+	return Agent{
+		ID: g.ID, Name: g.Name, Display: g.Display, Extension: g.Extension, Teams: some(g.Teams), Skills: some(g.Skills), SRTP: g.SRTP,
+		Status: string(g.Status), StatusSince: g.StatusSince, Reason: g.Reason, State: string(g.State), Since: g.Since,
+		IdleSince: g.IdleSince, Call: g.Call, Misses: g.Misses, Devices: g.Devices,
+	}
 }

@@ -54,7 +54,8 @@ func TestConfigurationReadsAsItWasWritten(t *testing.T) {
 			}
 		}
 		again := h.must(200, "PUT", c.path, got.body) // what was read can be written
-		if put.body != got.body || again.body != got.body {
+		delete(got.doc, "slots")                      // are shown of a lot that is read
+		if !reflect.DeepEqual(put.doc, got.doc) || !reflect.DeepEqual(again.doc, got.doc) {
 			t.Errorf("%s changes when it is written as it was read:\n%s\n%s\n%s", c.path, put.body, got.body, again.body)
 		}
 	}

@@ -221,10 +221,7 @@ func (s *stream) snapshot(ctx context.Context, c *client) (callpg.Cursor, error)
 	if err != nil {
 		return tip, err
 	}
-	snap := Snapshot{Cursor: tip.String(), Live: []LiveCall{}}
-	if snap.Parked, err = each(parks, s.parkOf); err != nil {
-		return tip, err
-	}
+	snap := Snapshot{Cursor: tip.String(), Parked: turned(parks, s.parkOf), Live: []LiveCall{}}
 	for _, l := range s.Live.Live() {
 		if s.in.Call == "" || string(l.ID) == s.in.Call {
 			snap.Live = append(snap.Live, liveOf(l))

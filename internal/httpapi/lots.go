@@ -25,7 +25,7 @@ type Lot struct {
 	Reserve   *float64 `json:"reserve_s,omitempty" doc:"How long a slot is held for who has called the lot to park a caller there"`
 	Ladder    []Step   `json:"ladder,omitzero" doc:"Escalation of calls parked by people"`
 	OnExpired string   `json:"on_expired,omitempty" maxLength:"100" doc:"voicemail:<box>, queue:<name> or hangup"`
-	Slots     []Slot   `json:"slots,omitempty" readOnly:"true" doc:"What is in them now; left out of lists"`
+	Slots     []Slot   `json:"slots,omitempty" readOnly:"true" doc:"What is in them now; only of a lot that is read by itself"`
 }
 
 // Step is one rung of an escalation ladder, counted from the start of parking.
@@ -81,7 +81,13 @@ func (a *api) lots() {
 			return page(all, func(l Lot) string { return l.Name }, *in)
 		})
 	route(a, op{method: "GET", path: "/v1/lots/{name}", scope: "read", role: "rep", id: "read_lot", summary: "Read a lot and what is in its slots"},
-		func(ctx context.Context, in *Named) (*body[Lot], error) { return a.lot(ctx, in.Name) })
+		func(ctx context.Context, in *Named) (*body[Lot], error) {
+			l, err := a.lot(ctx, in.Name)
+			if err == nil && !inside(ctx) { // there it is for what is set, and slots can be many
+				err = a.fill(ctx, l)
+			}
+			return l, err
+		})
 	route(a, op{method: "PUT", path: "/v1/lots/{name}", scope: "write", role: "admin", merges: true, id: "save_lot", summary: "Make or replace a lot"},
 		func(ctx context.Context, in *struct {
 			Named
@@ -115,27 +121,30 @@ func (a *api) lots() {
 		})
 }
 
-// lot is a lot with its slots.
+// lot is a lot as it is set.
 func (a *api) lot(ctx context.Context, name string) (*body[Lot], error) {
 	stored, err := a.Lots.Lot(ctx, name)
 	if err != nil {
 		return nil, err
 	}
 	l, err := lotOf(stored)
+	return &body[Lot]{l}, err
+}
+
+// fill adds what is in a lot's slots.
+func (a *api) fill(ctx context.Context, b *body[Lot]) error {
+	l := &b.Body
+	parks, err := a.Lots.Live(ctx, parking.Filter{Lot: l.Name})
 	if err != nil {
-		return nil, err
-	}
-	parks, err := a.Lots.Live(ctx, parking.Filter{Lot: name})
-	if err != nil {
-		return nil, err
+		return err
 	}
 	in := map[int]parking.Park{}
 	for _, p := range parks {
 		in[p.Slot] = p
 	}
-	held, err := a.Lots.Reservations(ctx, name, time.Now())
+	held, err := a.Lots.Reservations(ctx, l.Name, a.Now())
 	if err != nil {
-		return nil, err
+		return err
 	}
 	reserved := map[int]parking.Reservation{}
 	for _, r := range held {
@@ -144,20 +153,24 @@ func (a *api) lot(ctx context.Context, name string) (*body[Lot], error) {
 	for n := l.First; n <= l.Last; n++ {
 		s := Slot{Slot: n, State: "free"}
 		if p, ok := in[n]; ok {
-			parked, err := a.parkOf(p)
-			if err != nil {
-				return nil, err
-			}
+			parked := a.parkOf(p)
 			s.State, s.Park = SlotState(p.State), &parked
 		} else if r, ok := reserved[n]; ok {
 			s.State, s.Reserved = "reserved", &Reserved{By: r.By.User, Call: r.Call, Until: r.Until}
 		}
 		l.Slots = append(l.Slots, s)
 	}
-	return &body[Lot]{l}, nil
+	return nil
 }
 
 func lotOf(l parking.Lot) (Lot, error) { return as[Lot](l) }
+
+func stepOf(s parking.Step) Step {
+	return Step{
+		After: max(0, s.After).Seconds(), Do: string(s.Do), To: s.To, Repeat: max(0, s.Repeat).Seconds(), Ring: max(0, s.Ring).Seconds(),
+		Strategy: s.Strategy, Queue: s.Queue, Priority: s.Priority, When: s.When, OnUnknown: s.OnUnknown, Outcome: s.Outcome, Channel: s.Channel,
+	}
+}
 
 // invalid are the faults that a domain finds in what it is given, one a line.
 func invalid(err error) *Problem {

@@ -68,6 +68,16 @@ func page[T any](all []T, name func(T) string, in Paging) (*body[Page[T]], error
 	return part(all, cursorOf(name(all[in.Limit-1]))), nil
 }
 
+// shown is page for a list that is turned into what the API shows: only the part
+// that is asked for.
+func shown[S, T any](all []S, name func(S) string, show func(S) T, in Paging) (*body[Page[T]], error) {
+	p, err := page(all, name, in)
+	if err != nil {
+		return nil, err
+	}
+	return part(turned(p.Body.Data, show), p.Body.next()), nil
+}
+
 // last is the last part of a list, or all of it.
 func last[T any](list []T) *body[Page[T]] {
 	return &body[Page[T]]{Page[T]{Data: some(list)}}

@@ -36,7 +36,7 @@ func TestLinkLeadsThroughLists(t *testing.T) {
 	for i := range 5 {
 		h.must(200, "PUT", fmt.Sprintf("/v1/lots/l%d", i), map[string]any{"first": 100 + 10*i, "last": 105 + 10*i})
 		h.must(201, "POST", "/v1/contacts", map[string]any{"name": fmt.Sprintf("Ana & Co. %d", i)})
-		h.call()
+		h.must(201, "POST", "/v1/parked_calls", map[string]any{"call_id": h.call(), "lot": fmt.Sprintf("l%d", i)})
 	}
 	h.must(201, "POST", "/v1/contacts", map[string]any{"name": "Ben"})
 	for _, c := range []struct {
@@ -47,6 +47,8 @@ func TestLinkLeadsThroughLists(t *testing.T) {
 		{"/v1/lots?limit=5", 1},
 		{"/v1/contacts?limit=2&text=Ana+%26+Co.", 3},
 		{"/v1/calls?limit=3&live=true", 2},
+		{"/v1/parked_calls?limit=2", 3},
+		{"/v1/parked_calls?limit=5", 1},
 	} {
 		var seen []string
 		path, pages := c.list, 0
@@ -69,5 +71,8 @@ func TestLinkLeadsThroughLists(t *testing.T) {
 		if len(seen) != 5 || pages != c.pages {
 			t.Errorf("%s: %d of 5 on %d pages, want %d: %v", c.list, len(seen), pages, c.pages, seen)
 		}
+	}
+	for _, cursor := range []string{"%21", "bm90IG91cnM", "MDAwMDAwMDAwMDAwMDAwMDAwMA"} {
+		h.problem(422, "validation_failed", "GET", "/v1/parked_calls?cursor="+cursor, nil)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/callyard/callyard/internal/call"
@@ -53,15 +54,21 @@ func (a *api) parkedCalls() {
 			Lot string `query:"lot" maxLength:"64"`
 		},
 		) (*body[Page[ParkedCall]], error) {
-			list, err := a.Lots.Live(ctx, parking.Filter{Lot: in.Lot})
+			after, err := in.mark()
 			if err != nil {
 				return nil, err
 			}
-			all, err := each(list, a.parkOf)
+			list, err := a.Lots.Live(ctx, parking.Filter{Lot: in.Lot, After: after, Limit: in.Limit + 1})
 			if err != nil {
 				return nil, err
 			}
-			return page(all, func(p ParkedCall) string { return ascending(p.ParkedAt.UnixMicro()) + p.ID }, in.Paging)
+			next := ""
+			if len(list) > in.Limit {
+				list = list[:in.Limit]
+				m := list[in.Limit-1].Mark()
+				next = cursorOf(ascending(m.ParkedAt.UnixMicro()) + m.Park)
+			}
+			return part(turned(list, a.parkOf), next), nil
 		})
 	route(a, op{method: "GET", path: "/v1/parked_calls/{id}", scope: "read", role: "rep", id: "read_parked_call", summary: "Read a park, also one that has ended"},
 		func(ctx context.Context, in *Identified) (*body[ParkedCall], error) {
@@ -69,7 +76,7 @@ func (a *api) parkedCalls() {
 			if err != nil {
 				return nil, err
 			}
-			return a.parked(p)
+			return &body[ParkedCall]{a.parkOf(p)}, nil
 		})
 	route(a, op{method: "POST", path: "/v1/parked_calls", scope: "write", role: "rep", id: "park_call", status: http.StatusCreated, summary: "Park a call that is being talked to"},
 		func(ctx context.Context, in *struct {
@@ -89,8 +96,7 @@ func (a *api) parkedCalls() {
 			if err != nil {
 				return nil, a.absent(ctx, in.Body.Call, err)
 			}
-			b, err := a.parkOf(p)
-			return &created[ParkedCall]{Location: "/v1/parked_calls/" + p.ID, Body: b}, err
+			return &created[ParkedCall]{Location: "/v1/parked_calls/" + p.ID, Body: a.parkOf(p)}, nil
 		})
 	route(a, op{method: "POST", path: "/v1/parked_calls/{id}/retrieve", scope: "write", role: "rep", id: "retrieve_parked_call", summary: "Ring an agent with a parked call; one of many wins"},
 		func(ctx context.Context, in *struct {
@@ -114,7 +120,7 @@ func (a *api) parkedCalls() {
 			if err != nil {
 				return nil, a.quicker(ctx, in.ID, err)
 			}
-			return a.parked(p)
+			return &body[ParkedCall]{a.parkOf(p)}, nil
 		})
 	a.parkedElsewhere()
 }
@@ -150,13 +156,21 @@ func elsewhere(node call.NodeID) *Problem {
 	return &Problem{Status: http.StatusConflict, Code: "call_on_other_node", Detail: "the call is live on node " + string(node) + "; ask there"}
 }
 
-func (a *api) parked(p parking.Park) (*body[ParkedCall], error) {
-	b, err := a.parkOf(p)
-	return &body[ParkedCall]{b}, err
+// mark is where the page before ended: a time, then an id.
+func (p Paging) mark() (parking.Mark, error) {
+	after, err := p.after()
+	if err != nil || after == "" {
+		return parking.Mark{}, err
+	}
+	if len(after) > len(ascending(0)) {
+		if us, err := strconv.ParseInt(after[:len(ascending(0))], 10, 64); err == nil {
+			return parking.Mark{ParkedAt: time.UnixMicro(us).UTC(), Park: after[len(ascending(0)):]}, nil
+		}
+	}
+	return parking.Mark{}, wrong("query.cursor", "not a cursor of this list")
 }
 
-func (a *api) parkOf(p parking.Park) (ParkedCall, error) {
-	ladder, err := as[[]Step](p.Ladder)
+func (a *api) parkOf(p parking.Park) ParkedCall {
 	until := p.EndedAt
 	if until.IsZero() {
 		until = a.Now()
@@ -165,10 +179,10 @@ func (a *api) parkOf(p parking.Park) (ParkedCall, error) {
 		ID: p.ID, Call: p.Call, Node: p.Node, Lot: p.Lot, Slot: p.Slot, Parker: p.Parker, Via: p.Via,
 		From: p.From, Name: p.Name, Note: p.Note, Owner: p.Owner, Takers: p.Takers, State: string(p.State),
 		ParkedAt: p.ParkedAt, Age: max(0, until.Sub(p.ParkedAt)).Milliseconds(), Deadline: p.Deadline,
-		Ladder: some(ladder), Next: p.Next, NextAt: p.NextAt,
+		Ladder: turned(p.Ladder, stepOf), Next: p.Next, NextAt: p.NextAt,
 		ClaimedBy: someone(p.ClaimedBy), ClaimedAt: moment(p.ClaimedAt), ClaimUntil: moment(p.ClaimUntil),
 		Reason: string(p.Reason), EndedBy: someone(p.EndedBy), EndedAt: moment(p.EndedAt),
-	}, err
+	}
 }
 
 // moment is a time that may not have come.

@@ -79,6 +79,9 @@ func TestParkedCalls(t *testing.T) {
 			t.Errorf("slots %v", slots)
 		}
 		h.problem(409, "lot_in_use", "DELETE", "/v1/lots/sales", nil)
+		if a := h.must(200, "PATCH", "/v1/lots/sales", map[string]any{"music": "jazz"}); a.doc["slots"] != nil || a.doc["music"] != "jazz" {
+			t.Errorf("a change of the lot answers with more than what is set: %s", a.body)
+		}
 	})
 	t.Run("a phone that is not there changes nothing", func(t *testing.T) {
 		h.live.unreachable["eve"] = true

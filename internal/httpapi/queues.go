@@ -36,11 +36,7 @@ func (a *api) queues() {
 			if err != nil {
 				return nil, err
 			}
-			all, err := each(list, as[Queue, queues.Queue])
-			if err != nil {
-				return nil, err
-			}
-			return page(all, func(q Queue) string { return q.Name }, *in)
+			return shown(list, func(q queues.Queue) string { return q.Name }, queueOf, *in)
 		})
 	route(a, op{method: "GET", path: "/v1/queues/{name}", scope: "read", role: "rep", id: "read_queue", summary: "Read a queue"},
 		func(ctx context.Context, in *Named) (*body[Queue], error) { return a.queue(ctx, in.Name) })
@@ -79,6 +75,12 @@ func (a *api) queue(ctx context.Context, name string) (*body[Queue], error) {
 	if err != nil {
 		return nil, err
 	}
-	q, err := as[Queue](stored)
-	return &body[Queue]{q}, err
+	return &body[Queue]{queueOf(stored)}, nil
+}
+
+func queueOf(q queues.Queue) Queue {
+	return Queue{
+		ID: q.ID, Name: q.Name, Strategy: q.Strategy, Ring: q.Ring.Seconds(), Retry: q.Retry.Seconds(), WrapUp: q.WrapUp.Seconds(),
+		MaxWait: q.MaxWait.Seconds(), Target: q.Target.Seconds(), MaxLen: q.MaxLen, Music: q.Music, Agents: turned(q.Agents, func(g queues.Assignment) Assignment { return Assignment(g) }),
+	}
 }

@@ -144,6 +144,15 @@ func each[T, S any](list []S, turn func(S) (T, error)) ([]T, error) {
 	return out, nil
 }
 
+// turned is each for what can always be turned.
+func turned[T, S any](list []S, turn func(S) T) []T {
+	out := make([]T, len(list))
+	for i, v := range list {
+		out[i] = turn(v)
+	}
+	return out
+}
+
 // some is a list that is shown as [] when it is empty.
 func some[T any](list []T) []T {
 	if list == nil {
