@@ -57,7 +57,7 @@ func (a *App) guard(ctx context.Context, due routing.GuardDue) error {
 		a.rollbacks.Inc()
 		a.log.Warn("canary rolled back", "part", "flows", "flow", c.Flow, "version", c.Version, "stable", c.Stable, "for", c.Verdict.Why, "why", c.Verdict.Said)
 	}
-	return a.plan.Changed(ctx) // again if we died before: harmless
+	return a.plan.Changed(ctx, "flows") // again if we died before: harmless
 }
 
 // rolledBack is what webhooks are told.

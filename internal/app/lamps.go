@@ -50,7 +50,7 @@ func (a *App) startLamps(ctx context.Context) error {
 	heard, shown := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(heard)
-		_ = a.DB.Listen(run, pg.LedgerChannel, a.lamps.Touch)
+		_ = a.DB.Listen(run, pg.LedgerChannel, func(string) { a.lamps.Touch() })
 	}()
 	go func() {
 		defer close(shown)

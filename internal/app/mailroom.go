@@ -30,7 +30,7 @@ type mailroom struct {
 func (a *App) newMailroom() *mailroom {
 	return &mailroom{
 		Store: a.Mail, node: call.NodeID(a.cfg.Node), dir: filepath.Join(a.cfg.DataDir, "voicemail"),
-		prompts: a.sounds.store, changed: a.plan.Changed, sounds: a.Media.Library(),
+		prompts: a.sounds.store, changed: func(ctx context.Context) error { return a.plan.Changed(ctx, "prompts") }, sounds: a.Media.Library(),
 	}
 }
 

@@ -2,11 +2,9 @@ package app
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/callyard/callyard/internal/call"
 	"github.com/callyard/callyard/internal/callctl"
@@ -19,9 +17,6 @@ import (
 	"github.com/callyard/callyard/routing/routingpg"
 )
 
-// configChannel is where nodes tell each other that the configuration changed.
-const configChannel = "callyard_config"
-
 // planner keeps the plan that live calls are routed by. Every change of the
 // configuration makes a new one.
 type planner struct {
@@ -31,11 +26,13 @@ type planner struct {
 	routes *routingpg.Store
 	log    *slog.Logger
 
-	loaded []func(context.Context) // are told of every new plan
+	loaded []func(context.Context, part) // are told of every new plan, and what was read for it
 
-	plan  atomic.Pointer[callctl.Plan]
-	mu    sync.Mutex            // one load at a time, so that an older one does not win
-	known map[string]parsedFlow // live versions as they were read last; guarded by mu
+	plan   atomic.Pointer[callctl.Plan]
+	due    atomic.Uint32         // parts that were written since they were read
+	origin string                // of our notices
+	mu     sync.Mutex            // one load at a time, so that an older one does not win
+	known  map[string]parsedFlow // live versions as they were read last; guarded by mu
 }
 
 // Plan is the plan as of now.
@@ -53,73 +50,62 @@ func (p *planner) Account(user string) (sipua.Account, bool) {
 // Trunks are the trunks as of now.
 func (p *planner) Trunks() []routing.Trunk { return p.Plan().Trunks }
 
-// Changed loads the plan anew here and tells the other nodes.
-func (p *planner) Changed(ctx context.Context) error {
-	if err := p.Load(ctx); err != nil {
-		return err
+// read is the plan with those parts of it read anew.
+func (p *planner) read(ctx context.Context, parts part) (_ *callctl.Plan, err error) {
+	plan := &callctl.Plan{}
+	if was := p.Plan(); was != nil {
+		*plan = *was
 	}
-	if _, err := p.db.Pool.Exec(ctx, `select pg_notify($1, '')`, configChannel); err != nil {
-		return fmt.Errorf("tell other nodes of the change: %w", err)
+	if parts&partLots != 0 {
+		if plan.Lots, err = p.lots.Lots(ctx); err != nil {
+			return nil, err
+		}
 	}
-	return nil
+	if parts&partAgents != 0 {
+		if plan.Agents, err = named(ctx, p.agents.Agents, func(a queues.Agent) string { return a.Name }); err != nil {
+			return nil, err
+		}
+	}
+	if parts&partQueues != 0 {
+		if plan.Queues, err = named(ctx, p.agents.Queues, func(q queues.Queue) string { return q.Name }); err != nil {
+			return nil, err
+		}
+	}
+	if parts&partTrunks != 0 {
+		if plan.Trunks, err = p.routes.Trunks(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if parts&partFlows != 0 {
+		return plan, p.readFlows(ctx, plan)
+	}
+	return plan, nil
 }
 
-// Load reads the configuration.
-func (p *planner) Load(ctx context.Context) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	plan, err := p.read(ctx)
-	if err != nil {
-		return fmt.Errorf("read the configuration: %w", err)
+// named reads a list and returns it by name.
+func named[T any](ctx context.Context, read func(context.Context) ([]T, error), name func(T) string) (map[string]T, error) {
+	list, err := read(ctx)
+	out := make(map[string]T, len(list))
+	for _, v := range list {
+		out[name(v)] = v
 	}
-	p.plan.Store(plan)
-	for _, tell := range p.loaded {
-		tell(ctx)
-	}
-	return nil
+	return out, err
 }
 
-// also says who else is told of every new plan; f must not load one.
-func (p *planner) also(f func()) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.loaded = append(p.loaded, func(context.Context) { f() })
-}
-
-func (p *planner) read(ctx context.Context) (*callctl.Plan, error) {
-	plan := &callctl.Plan{Numbers: map[call.Number]string{}, Flows: map[string]*routing.Flow{}, Canaries: map[string]callctl.Canary{}, Agents: map[string]queues.Agent{}, Queues: map[string]queues.Queue{}}
-	var err error
-	if plan.Lots, err = p.lots.Lots(ctx); err != nil {
-		return nil, err
-	}
-	agents, err := p.agents.Agents(ctx)
-	if err != nil {
-		return nil, err
-	}
-	for _, a := range agents {
-		plan.Agents[a.Name] = a
-	}
-	qs, err := p.agents.Queues(ctx)
-	if err != nil {
-		return nil, err
-	}
-	for _, q := range qs {
-		plan.Queues[q.Name] = q
-	}
-	if plan.Trunks, err = p.routes.Trunks(ctx); err != nil {
-		return nil, err
-	}
+// readFlows reads the numbers with the flows that they run.
+func (p *planner) readFlows(ctx context.Context, plan *callctl.Plan) error {
+	plan.Numbers, plan.Flows, plan.Canaries = map[call.Number]string{}, map[string]*routing.Flow{}, map[string]callctl.Canary{}
 	numbers, err := p.routes.Numbers(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	versions, err := p.routes.LiveVersions(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	calendars, err := p.calendars(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	live := liveFlows{routes: p.routes, versions: versions, calendars: calendars, before: p.known, read: map[string]parsedFlow{}}
 	for _, n := range numbers {
@@ -129,7 +115,7 @@ func (p *planner) read(ctx context.Context) (*callctl.Plan, error) {
 		}
 		f, err := live.linked(ctx, n.Flow)
 		if live.err != nil { // a database that goes away meanwhile takes no number away
-			return nil, live.err
+			return live.err
 		}
 		if err != nil {
 			p.log.Warn("a number's flow cannot be run; its calls are refused", "number", n.Number, "flow", n.Flow, "err", err)
@@ -138,7 +124,7 @@ func (p *planner) read(ctx context.Context) (*callctl.Plan, error) {
 		plan.Flows[n.Flow] = f
 	}
 	p.known = live.read
-	return plan, p.canaries(ctx, plan, &live)
+	return p.canaries(ctx, plan, &live)
 }
 
 // calendars are those that flows share. The flows that name one which cannot be read
@@ -158,15 +144,4 @@ func (p *planner) calendars(ctx context.Context) (map[string]*routing.Calendar, 
 		out[is.Name] = c
 	}
 	return out, nil
-}
-
-// watch reloads when another node changed the configuration, until ctx ends.
-func (p *planner) watch(ctx context.Context) {
-	_ = p.db.Listen(ctx, configChannel, func() {
-		loadCtx, cancel := context.WithTimeout(ctx, 10*time.Second)
-		defer cancel()
-		if err := p.Load(loadCtx); err != nil {
-			p.log.Warn("configuration not read; the one before stays in force", "err", err)
-		}
-	})
 }

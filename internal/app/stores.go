@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"time"
@@ -48,12 +49,15 @@ func (a *App) openStores(ctx context.Context) error {
 		return crmpg.Revise(ctx, tx, string(id), func(a *crm.Activity) { a.Dispose(callpg.Logged(s)) }, others...)
 	})
 	a.Lots, a.Agents, a.Routes = parkingpg.New(a.DB), queuespg.New(a.DB), routingpg.New(a.DB)
-	a.plan = &planner{db: a.DB, lots: a.Lots, agents: a.Agents, routes: a.Routes, log: a.log.With("part", "plan")}
+	a.plan = &planner{db: a.DB, lots: a.Lots, agents: a.Agents, routes: a.Routes, origin: rand.Text(), log: a.log.With("part", "plan")}
 	a.Mail, a.Webhooks = voicemailpg.New(a.DB), webhookspg.New(a.DB)
 	a.newLamps()
-	a.plan.loaded = append(a.plan.loaded, func(context.Context) { a.lamps.Touch() })
+	a.plan.loaded = append(a.plan.loaded, func(context.Context, part) { a.lamps.Touch() })
 	a.sounds = newSounds(promptpg.New(a.DB), a.cfg.TTS.Command, a.cfg.DataDir)
-	a.plan.loaded = append(a.plan.loaded, func(ctx context.Context) { // before the plan is watched
+	a.plan.loaded = append(a.plan.loaded, func(ctx context.Context, read part) { // before the plan is watched
+		if read&partSounds == 0 {
+			return
+		}
 		if err := a.sounds.load(ctx); err != nil {
 			a.log.Warn("prompts not read; those before stay in force", "err", err)
 		}
@@ -128,7 +132,7 @@ func (a *App) SetUp(ctx context.Context, d setup.Document, o setup.Options) ([]s
 	if o.DryRun {
 		return changes, err
 	}
-	return changes, errors.Join(err, a.plan.Changed(ctx))
+	return changes, errors.Join(err, a.plan.Changed(ctx, ""))
 }
 
 // Export is the configuration as a set-up file.

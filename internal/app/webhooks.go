@@ -54,7 +54,7 @@ func (a *App) startWebhooks(ctx context.Context) error {
 	grown, heard, done := make(chan struct{}, 1), make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(heard)
-		_ = a.DB.Listen(run, pg.LedgerChannel, func() {
+		_ = a.DB.Listen(run, pg.LedgerChannel, func(string) {
 			select {
 			case grown <- struct{}{}:
 			default: // it is told already

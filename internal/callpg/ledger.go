@@ -137,7 +137,7 @@ func (b *Book) Follow(ctx context.Context, from Cursor, f func([]call.Event, Cur
 	grown, heard := make(chan struct{}, 1), make(chan struct{})
 	go func() {
 		defer close(heard)
-		_ = b.db.Listen(ctx, pg.LedgerChannel, func() {
+		_ = b.db.Listen(ctx, pg.LedgerChannel, func(string) {
 			select {
 			case grown <- struct{}{}:
 			default: // it is told already

@@ -192,8 +192,9 @@ type Deps struct {
 	Settings func() []Setting
 	// Alone runs do while no other node runs one of the same name.
 	Alone func(ctx context.Context, name string, do func(context.Context)) error
-	// Changed is called after every other change of the configuration.
-	Changed func(ctx context.Context) error
+	// Changed is called after every other change of the configuration, with the kind
+	// of what was changed: "lots".
+	Changed func(ctx context.Context, kind string) error
 	// Speak turns a text into a WAV file.
 	Speak func(ctx context.Context, text, lang string) ([]byte, error)
 	// Sounds is the names of all sounds that can be played.

@@ -226,7 +226,7 @@ func newHubWith(t testing.TB, change func(*httpapi.Deps)) *hub {
 		Export: func(ctx context.Context, contacts bool) (setup.Exported, error) {
 			return setup.Export(ctx, stores, contacts)
 		},
-		Changed: func(context.Context) error {
+		Changed: func(context.Context, string) error {
 			h.mu.Lock()
 			defer h.mu.Unlock()
 			h.changed++

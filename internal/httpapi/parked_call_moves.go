@@ -31,7 +31,7 @@ func (a *api) parkedElsewhere() {
 			if err != nil {
 				return nil, a.quicker(ctx, in.ID, err)
 			}
-			return a.parked(p)
+			return &body[ParkedCall]{a.parkOf(p)}, nil
 		})
 	route(a, op{method: "POST", path: "/v1/parked_calls/{id}/move", scope: "write", role: "manager", id: "move_parked_call", summary: "Have a parked call wait in another slot; its clock and its ladder go on in a park of its own"},
 		func(ctx context.Context, in *struct {
@@ -58,7 +58,7 @@ func (a *api) parkedElsewhere() {
 			if err != nil {
 				return nil, a.quicker(ctx, in.ID, err)
 			}
-			return a.parked(p)
+			return &body[ParkedCall]{a.parkOf(p)}, nil
 		})
 }
 

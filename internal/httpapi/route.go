@@ -120,6 +120,11 @@ func (a *api) changed(ctx context.Context, err error) (*nothing, error) {
 	return nil, a.Changed(ctx)
 }
 
+// Changed tells the hub that the resource of the request was changed.
+func (a *api) Changed(ctx context.Context) error {
+	return a.Deps.Changed(ctx, requestOf(ctx).op.resource())
+}
+
 // as turns a value into another one that has the same JSON: domain types read
 // and write durations as seconds by methods of their own, which the types that
 // describe the API cannot have.

@@ -149,7 +149,7 @@ func TestListen(t *testing.T) {
 	db := pgtest.New(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	calls, done := make(chan struct{}, 100), make(chan error, 1)
-	go func() { done <- db.Listen(ctx, pg.LedgerChannel, func() { calls <- struct{}{} }) }()
+	go func() { done <- db.Listen(ctx, pg.LedgerChannel, func(string) { calls <- struct{}{} }) }()
 	heard := func(what string) {
 		t.Helper()
 		select {

@@ -17,11 +17,12 @@ const (
 )
 
 // Listen calls on once it listens to the channel, again after every lost
-// connection, at each notification, and now and then for safety: on is to read
-// from where it stopped, not to count its calls. It holds one connection of its
+// connection, at each notification with what it says, and now and then for safety:
+// on is to read from where it stopped, not to count its calls. It is told "" when
+// nothing was said, or something may have been missed. Listen holds one connection of its
 // own, outside the pool, and returns when ctx ends, with its error; on is never
 // called by two goroutines at once.
-func (db *DB) Listen(ctx context.Context, channel string, on func()) error {
+func (db *DB) Listen(ctx context.Context, channel string, on func(said string)) error {
 	for wait := listenRetryMin; ; {
 		connected, err := db.listenOnce(ctx, channel, on)
 		if ctx.Err() != nil {
@@ -40,7 +41,7 @@ func (db *DB) Listen(ctx context.Context, channel string, on func()) error {
 	}
 }
 
-func (db *DB) listenOnce(ctx context.Context, channel string, on func()) (connected bool, err error) {
+func (db *DB) listenOnce(ctx context.Context, channel string, on func(said string)) (connected bool, err error) {
 	conn, err := pgx.ConnectConfig(ctx, db.Pool.Config().ConnConfig)
 	if err != nil {
 		return false, err
@@ -53,14 +54,16 @@ func (db *DB) listenOnce(ctx context.Context, channel string, on func()) (connec
 	if _, err := conn.Exec(ctx, `listen `+pgx.Identifier{channel}.Sanitize()); err != nil {
 		return false, fmt.Errorf("listen to %s: %w", channel, err)
 	}
-	for {
-		on()
+	for said := ""; ; {
+		on(said)
 		idle, cancel := context.WithTimeout(ctx, listenAnyway)
-		_, err := conn.WaitForNotification(idle)
+		n, err := conn.WaitForNotification(idle)
 		cancel()
 		if err == nil {
+			said = n.Payload
 			continue
 		}
+		said = ""
 		// pgx closes a connection whose wait was cut off by anything but its
 		// deadline; a live one is asked, so that a dead one is noticed.
 		if idle.Err() == nil || ctx.Err() != nil || conn.IsClosed() {
