@@ -142,12 +142,7 @@ func (s *Store) Find(ctx context.Context, secret string, now time.Time) (Key, er
 	case k.ExpiresAt != nil && !now.Before(*k.ExpiresAt):
 		return k, ErrExpired
 	}
-	if k.UsedAt == nil || now.Sub(*k.UsedAt) >= time.Minute { // not a write for every request
-		if _, err := s.db.Pool.Exec(ctx, `update api_keys set used_at = $2 where id = $1`, k.ID, now); err != nil {
-			return Key{}, fmt.Errorf("note the use of key %s: %w", k.ID, err)
-		}
-	}
-	return k, nil
+	return k, s.db.Used(ctx, "api_keys", k.ID, k.UsedAt, now)
 }
 
 // List returns all keys, the newest first, revoked ones included.

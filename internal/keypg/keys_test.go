@@ -1,6 +1,7 @@
 package keypg_test
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"sync"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"github.com/callyard/callyard/internal/keypg"
+	"github.com/callyard/callyard/internal/pg"
 	"github.com/callyard/callyard/internal/pgtest"
 )
 
@@ -15,7 +17,8 @@ var noon = time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
 
 func TestKeys(t *testing.T) {
 	ctx := t.Context()
-	s := keypg.New(pgtest.New(t))
+	db := pgtest.New(t)
+	s := keypg.New(db)
 
 	t.Run("a key is found by its secret only", func(t *testing.T) {
 		k, secret, err := s.Create(ctx, keypg.Key{Name: "board", Scopes: []keypg.Scope{keypg.Read}}, noon)
@@ -103,6 +106,24 @@ func TestKeys(t *testing.T) {
 			if got.ID == k.ID && (got.UsedAt == nil || !got.UsedAt.Equal(noon.Add(time.Minute))) {
 				t.Errorf("used at %v", got.UsedAt)
 			}
+		}
+	})
+	t.Run("nobody waits for another's note", func(t *testing.T) {
+		k, secret, err := s.Create(ctx, keypg.Key{Name: "busy", Scopes: []keypg.Scope{keypg.Read}}, noon)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = db.In(ctx, func(tx *pg.Tx) error {
+			if _, err := tx.Exec(ctx, `update api_keys set used_at = $2 where id = $1`, k.ID, noon); err != nil {
+				return err
+			}
+			soon, cancel := context.WithTimeout(ctx, 30*time.Second) // rather than for ever
+			defer cancel()
+			_, err := s.Find(soon, secret, noon.Add(time.Hour))
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
 		}
 	})
 }

@@ -144,12 +144,7 @@ func (s *Store) Resume(ctx context.Context, cookie string, now time.Time) (User,
 		return User{}, Session{}, fmt.Errorf("session: %w", err)
 	}
 	ses := Session{ID: r.Session, CreatedAt: r.SignedInAt, UsedAt: r.UsedAt, ExpiresAt: r.ExpiresAt, IP: r.IP, Browser: r.Browser}
-	if now.Sub(ses.UsedAt) >= time.Minute { // not a write for every request
-		if _, err := s.db.Pool.Exec(ctx, `update sessions set used_at = $2 where id = $1 and used_at < $2`, ses.ID, now); err != nil {
-			return User{}, Session{}, fmt.Errorf("note the use of session %s: %w", ses.ID, err)
-		}
-	}
-	return r.User, ses, nil
+	return r.User, ses, s.db.Used(ctx, "sessions", ses.ID, &ses.UsedAt, now)
 }
 
 // Sessions lists where a user is signed in, the latest first.
