@@ -56,7 +56,8 @@ func (s *Store) parks(ctx context.Context, q querier, where string, args ...any)
 	if err != nil {
 		return nil, err
 	}
-	return pgx.CollectRows(rows, toPark)
+	var d reader
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (parking.Park, error) { return d.park(row) })
 }
 
 // one is the first park found.
