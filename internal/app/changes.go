@@ -56,11 +56,16 @@ func partsOf(kind string) part {
 func (p *planner) Changed(ctx context.Context, kind string) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), loadTime)
 	defer cancel()
-	_, err := p.db.Pool.Exec(ctx, `select pg_notify($1, $2)`, configChannel, p.origin+" "+kind)
-	if err != nil {
-		err = fmt.Errorf("tell other nodes of the change: %w", err)
-	}
-	return errors.Join(err, p.load(ctx, partsOf(kind)))
+	told := make(chan error, 1)
+	go func() {
+		_, err := p.db.Pool.Exec(ctx, `select pg_notify($1, $2), set_config('synchronous_commit', 'off', true)`, configChannel, p.origin+" "+kind)
+		if err != nil {
+			err = fmt.Errorf("tell other nodes of the change: %w", err)
+		}
+		told <- err
+	}()
+	err := p.load(ctx, partsOf(kind))
+	return errors.Join(err, <-told)
 }
 
 // Load reads the configuration.

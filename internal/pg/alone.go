@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"time"
-
-	"github.com/jackc/pgx/v5"
 )
 
 // Bounds of Alone: how long it waits for its turn, and how many may hold a
@@ -26,12 +24,14 @@ func (db *DB) Alone(ctx context.Context, name string, do func(context.Context)) 
 	case <-soon.Done():
 		return fmt.Errorf("wait for others at %s: %w", name, soon.Err())
 	}
-	tx, err := db.Pool.BeginTx(soon, pgx.TxOptions{})
+	conn, err := db.Pool.Acquire(soon)
 	if err != nil {
 		return fmt.Errorf("wait for others at %s: %w", name, err)
 	}
-	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }()
-	if _, err := tx.Exec(soon, `select pg_advisory_xact_lock(hashtextextended($1, 727002))`, name); err != nil {
+	defer conn.Release() // closes it, and so ends its turn, if it could not be rolled back
+	way := depart(conn.Conn())
+	defer way.rollback(context.WithoutCancel(ctx))
+	if _, err := way.Exec(soon, `select pg_advisory_xact_lock(hashtextextended($1, 727002))`, name); err != nil {
 		return fmt.Errorf("wait for others at %s: %w", name, err)
 	}
 	do(ctx)

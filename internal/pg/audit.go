@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // Author is who is at work: what the audit log says of a change beside the change
@@ -52,12 +54,15 @@ func (tx *Tx) Audit(action, object, name string, before, after any) {
 	tx.Later(`select audit($1, $2, $3, $4, $5)`, action, object, name, before, after)
 }
 
-// Exec runs one statement in a transaction of its own that knows its author.
+// Exec runs one statement in a transaction of its own that knows its author, in one
+// round trip.
 func (db *DB) Exec(ctx context.Context, sql string, args ...any) (affected int64, err error) {
 	err = db.In(ctx, func(tx *Tx) error {
-		tag, err := tx.Exec(ctx, sql, args...)
-		affected = tag.RowsAffected()
-		return err
+		tx.way.later.Queue(sql, args...).Exec(func(tag pgconn.CommandTag) error {
+			affected = tag.RowsAffected()
+			return nil
+		})
+		return nil
 	})
 	return affected, err
 }

@@ -69,21 +69,19 @@ func (s *Store) SaveLot(ctx context.Context, l parking.Lot) error {
 	id := l.ID // "" keeps what there is
 	l = l.WithDefaults()
 	err := s.db.In(ctx, func(tx *pg.Tx) error {
-		_, err := tx.Exec(ctx, `insert into lots (`+lotColumns+`) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+		tx.Later(`insert into lots (`+lotColumns+`) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
 			on conflict (name) do update set id = case when $14 = '' then lots.id else $14 end, extension = excluded.extension,
 				first_slot = excluded.first_slot, last_slot = excluded.last_slot, music = excluded.music,
 				max_park_ms = excluded.max_park_ms, claim_ms = excluded.claim_ms, cool_down_ms = excluded.cool_down_ms,
 				bounce_ms = excluded.bounce_ms, reserve_ms = excluded.reserve_ms, ladder = excluded.ladder, on_expired = excluded.on_expired`,
 			l.Name, cmp.Or(id, "lot_"+l.Name), l.Extension, l.First, l.Last, l.Music,
 			ms(l.MaxPark), ms(l.Claim), ms(l.CoolDown), ms(l.Bounce), ms(l.Reserve), l.Ladder, l.OnExpired, id)
-		if err != nil {
-			return err
-		}
 		if err := drop(ctx, tx, l.Name, `slot not between $2 and $3`, l.First, l.Last); err != nil {
 			return err
 		}
-		_, err = tx.Exec(ctx, `insert into slots (lot, slot) select $1, n from generate_series($2::int, $3::int) n on conflict do nothing`, l.Name, l.First, l.Last)
-		return err
+		tx.Later(`insert into slots (lot, slot) select $1, n from generate_series($2::int, $3::int) n
+			where not exists (select from slots where lot = $1 and slot = n) on conflict do nothing`, l.Name, l.First, l.Last)
+		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("save lot %s: %w", l.Name, err)
@@ -112,9 +110,7 @@ func (s *Store) DeleteLot(ctx context.Context, name string) error {
 // being taken is waited for, and found in use by the second statement.
 func drop(ctx context.Context, tx *pg.Tx, lot, which string, args ...any) error {
 	args = append([]any{lot}, args...)
-	if _, err := tx.Exec(ctx, `delete from slots where lot = $1 and park is null and `+which, args...); err != nil {
-		return err
-	}
+	tx.Later(`delete from slots where lot = $1 and park is null and `+which, args...)
 	var n int
 	if err := tx.QueryRow(ctx, `select coalesce(min(slot), 0) from slots where lot = $1 and `+which, args...).Scan(&n); err != nil {
 		return err
