@@ -93,6 +93,20 @@ func (b *Book) Since(ctx context.Context, from Cursor, limit int) ([]call.Event,
 	return events, next, nil
 }
 
+// More reports whether more than n events come after one place and up to another.
+func (b *Book) More(ctx context.Context, from, to Cursor, n int) (bool, error) {
+	var id int64 // not "exists", see waiting
+	err := b.db.Pool.QueryRow(ctx, `select id from call_events where (tx, id) > ($1, $2) and (tx, id) <= ($3, $4)
+		order by tx, id offset $5 limit 1`, from.Tx, from.ID, to.Tx, to.ID, n).Scan(&id)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return false, nil
+	case err != nil:
+		return false, fmt.Errorf("ledger from %s to %s: %w", from, to, err)
+	}
+	return true, nil
+}
+
 // Tip is a cursor behind all events that can be seen now, give or take those of
 // transactions still open: what is committed after Tip returns comes after it,
 // what was committed before may.

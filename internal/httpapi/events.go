@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -38,12 +39,8 @@ type LiveCall struct {
 	Ringing int         `json:"ringing" doc:"Phones that ring for it"`
 }
 
-const (
-	pingEvery  = 15 * time.Second // keeps proxies from closing a quiet stream
-	writeBound = 10 * time.Second // a client that takes longer for one write is gone
-	catchUp    = 500              // events read at once for a client that was away
-	mostBehind = 20000            // events after which reading all anew is cheaper
-)
+// catchUp is how many events are read at once for a client that was away.
+const catchUp = 500
 
 func (a *api) events() {
 	route(a, op{
@@ -110,7 +107,7 @@ func (s *stream) run(ctx context.Context, c *client) error {
 	if err != nil {
 		return err
 	}
-	ping := time.NewTicker(pingEvery)
+	ping := time.NewTicker(s.Feed.Ping)
 	defer ping.Stop()
 	for {
 		select {
@@ -130,7 +127,12 @@ func (s *stream) run(ctx context.Context, c *client) error {
 			case !before(from, l.next): // the snapshot has all of it
 				continue
 			}
-			if err := s.send(l.events); err != nil {
+			events := l.events
+			// A feed that is behind the one that the client has come from: only of its first lot.
+			if i := slices.IndexFunc(events, func(e call.Event) bool { return e.ID == from.ID }); i >= 0 {
+				events = events[i+1:]
+			}
+			if err := s.send(events); err != nil {
 				return err
 			}
 		}
@@ -187,17 +189,17 @@ func (s *stream) catchUp(ctx context.Context, from, to callpg.Cursor) (ok bool, 
 	if before(tip, callpg.Cursor{Tx: from.Tx}) && before(to, callpg.Cursor{Tx: from.Tx}) {
 		return false, nil // of another database
 	}
+	if many, err := s.Feed.ledger.More(ctx, from, to, s.Feed.Most); err != nil || many {
+		return false, err
+	}
 	s.told = map[int64]bool{}
-	for sent := 0; before(from, to); {
+	for before(from, to) {
 		events, next, err := s.Feed.ledger.Since(ctx, from, catchUp)
 		if err != nil {
 			return false, err
 		}
 		if len(events) == 0 {
 			break
-		}
-		if sent += len(events); sent > mostBehind {
-			return false, nil
 		}
 		if before(to, next) {
 			for _, e := range events {
@@ -270,7 +272,7 @@ func (s *stream) write(b []byte) error {
 	if len(b) == 0 {
 		return nil
 	}
-	if err := s.out.SetWriteDeadline(time.Now().Add(writeBound)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+	if err := s.out.SetWriteDeadline(time.Now().Add(s.Feed.Patience)); err != nil && !errors.Is(err, http.ErrNotSupported) {
 		return err
 	}
 	if _, err := s.w.BodyWriter().Write(b); err != nil {

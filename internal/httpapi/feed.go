@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"time"
 
 	"github.com/callyard/callyard/internal/call"
 	"github.com/callyard/callyard/internal/callpg"
@@ -16,6 +17,7 @@ type Ledger interface {
 	Since(ctx context.Context, from callpg.Cursor, limit int) ([]call.Event, callpg.Cursor, error)
 	Tip(ctx context.Context) (callpg.Cursor, error)
 	After(ctx context.Context, id int64) (callpg.Cursor, error)
+	More(ctx context.Context, from, to callpg.Cursor, n int) (bool, error)
 	Follow(ctx context.Context, from callpg.Cursor, f func([]call.Event, callpg.Cursor) error) error
 }
 
@@ -25,8 +27,13 @@ const backlog = 256
 // errNotRunning is returned before Run and after it.
 var errNotRunning = errors.New("the event feed is not running")
 
-// Feed reads the ledger once for all clients of this process.
+// Feed reads the ledger once for all clients of this process. Its fields may be
+// set before it is used.
 type Feed struct {
+	Patience time.Duration // a client that takes longer for one write is gone; 10 s unless set
+	Ping     time.Duration // how often a quiet stream shows that it lives, and asks whether its client still may; 15 s unless set
+	Most     int           // events that a client may have missed; beyond, reading all anew is cheaper. 20,000 unless set
+
 	ledger Ledger
 	log    *slog.Logger
 
@@ -50,7 +57,7 @@ type lotOfEvents struct {
 
 // NewFeed makes a feed that Run is to keep going.
 func NewFeed(l Ledger, log *slog.Logger) *Feed {
-	return &Feed{ledger: l, log: log, clients: map[*client]struct{}{}}
+	return &Feed{Patience: 10 * time.Second, Ping: 15 * time.Second, Most: 20_000, ledger: l, log: log, clients: map[*client]struct{}{}}
 }
 
 // Run hands on what the ledger grows by, until ctx ends; then all clients are

@@ -22,6 +22,10 @@ func (g growing) Tip(context.Context) (callpg.Cursor, error) { return callpg.Cur
 
 func (g growing) After(context.Context, int64) (callpg.Cursor, error) { return callpg.Cursor{}, nil }
 
+func (g growing) More(context.Context, callpg.Cursor, callpg.Cursor, int) (bool, error) {
+	return false, nil
+}
+
 func (g growing) Follow(ctx context.Context, from callpg.Cursor, f func([]call.Event, callpg.Cursor) error) error {
 	for {
 		select {

@@ -255,7 +255,7 @@ func newHubWith(t testing.TB, change func(*httpapi.Deps)) *hub {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		if err := h.feed.Run(ctx); !errors.Is(err, context.Canceled) {
+		if err := deps.Feed.Run(ctx); !errors.Is(err, context.Canceled) {
 			t.Errorf("feed: %v", err)
 		}
 	}()
