@@ -221,7 +221,7 @@ func TestTheLogOnlyGrows(t *testing.T) {
 // and what is kept of it.
 var unaudited = strings.Fields(`nodes calls call_events parks reservations slots entries offers offer_agents devices
 	contacts contact_numbers contact_activities crm_outbox idempotency_keys voicemails sessions links audit_events migration
-	disposition_asks callbacks calendar_revisions webhook_cursor webhook_deliveries runs`)
+	agent_moments disposition_asks callbacks calendar_revisions webhook_cursor webhook_deliveries runs`)
 
 func TestEveryTableOfConfigurationIsAudited(t *testing.T) {
 	db := pgtest.New(t)

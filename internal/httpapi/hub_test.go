@@ -300,7 +300,7 @@ func (h *hub) do(method, path string, body any, headers ...string) answer {
 		}
 		r = strings.NewReader(string(doc))
 	}
-	ctx, cancel := context.WithTimeout(h.t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(h.t.Context(), 60*time.Second)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, method, h.url+path, r)
 	if err != nil {

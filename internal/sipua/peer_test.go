@@ -13,6 +13,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -35,6 +36,10 @@ type peer struct {
 	got    chan msg
 	ended  chan struct{} // of a stream
 	secure bool          // it is TLS
+
+	mu     sync.Mutex
+	last   map[string]int  // the CSeq of the latest request, by call and method
+	finals map[string]bool // responses that a test has had
 }
 
 // msg is a message as it was on the wire.
@@ -140,6 +145,7 @@ func (p *peer) transport() string {
 
 func (p *peer) send(m string) {
 	p.t.Helper()
+	p.sent(msg{raw: m})
 	var err error
 	if p.web != nil {
 		err = wsutil.WriteClientText(p.web, []byte(m))
@@ -173,6 +179,9 @@ func (p *peer) status(method string, code int) msg {
 	for {
 		select {
 		case m := <-p.got:
+			if m.code() >= 200 && p.stale(m) {
+				continue
+			}
 			if m.code() == code && strings.HasSuffix(m.hdr("CSeq"), " "+method) {
 				return m
 			}
@@ -184,6 +193,35 @@ func (p *peer) status(method string, code int) msg {
 			p.t.Fatalf("no %d for %s; seen %q", code, method, seen)
 		}
 	}
+}
+
+// sent notes which request of its kind is the latest.
+func (p *peer) sent(m msg) {
+	if m.code() != 0 {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.last == nil {
+		p.last, p.finals = map[string]int{}, map[string]bool{}
+	}
+	n, method := m.cseq()
+	p.last[m.hdr("Call-ID")+" "+method] = n
+}
+
+// stale tells whether a response has been had before and is repeated although a
+// later request was sent: its ACK had not arrived yet.
+func (p *peer) stale(m msg) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n, method := m.cseq()
+	if p.finals[m.raw] && n < p.last[m.hdr("Call-ID")+" "+method] {
+		return true
+	}
+	if p.finals != nil {
+		p.finals[m.raw] = true
+	}
+	return false
 }
 
 // request waits for a request.
@@ -228,6 +266,13 @@ func (m msg) code() int {
 	}
 	n, _ := strconv.Atoi(m.raw[8:11])
 	return n
+}
+
+// cseq is the number and the method of CSeq.
+func (m msg) cseq() (n int, method string) {
+	number, method, _ := strings.Cut(m.hdr("CSeq"), " ")
+	n, _ = strconv.Atoi(number)
+	return n, method
 }
 
 func (m msg) method() string {

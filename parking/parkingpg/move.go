@@ -75,10 +75,10 @@ func (s *Store) move(ctx context.Context, tx *pg.Tx, m parking.Move) (parking.Pa
 	tx.Later(`update slots set park = null, freed_at = $4 where lot = $1 and slot = $2 and park = $3`, ended.Lot, ended.Slot, ended.ID, ended.EndedAt)
 	tx.Later(`update slots set park = $3, held = null, held_until = null, held_doc = null where lot = $1 and slot = $2`, next.Lot, next.Slot, next.ID)
 	tx.Later(`insert into parks (id, call_id, node, lot, slot, parker, via, from_number, from_name, note, owner,
-			state, parked_at, deadline, ladder, next, next_at, job_id)
-		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'parked', $12, $13, $14, $15, $16, 0)`,
+			state, parked_at, deadline, ladder, next, next_at, job_id, takers)
+		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'parked', $12, $13, $14, $15, $16, 0, coalesce($17, '{}'::text[]))`,
 		next.ID, string(next.Call), string(next.Node), next.Lot, next.Slot, next.Parker, next.Via, string(next.From), next.Name, next.Note, next.Owner,
-		next.ParkedAt, next.Deadline, next.Ladder, next.Next, next.NextAt)
+		next.ParkedAt, next.Deadline, next.Ladder, next.Next, next.NextAt, next.Takers)
 	tx.Note(append(lapsed, parking.MovedFacts(ended, next)...)...)
 	if err := tx.CancelJobs(ctx, job); err != nil {
 		return was, err

@@ -3,6 +3,7 @@ package parkingtest
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -34,7 +35,7 @@ var moves = []behaviour{
 	{"a call that is moved goes on with its clock and its ladder", func(t *testing.T, y *yard) {
 		y.lot(t, 1)
 		y.other(t, 2)
-		p := y.park(t, func(p *parking.Park) { p.Note = "wants a quote" })
+		p := y.park(t, func(p *parking.Park) { p.Note, p.Takers = "wants a quote", []string{"ann"} })
 		p = y.step(t, p, 0, 0, after(45)) // the reminder, which repeats at 75
 		next := y.move(t, p, "service", 802, after(50))
 		if next.ID == p.ID || next.Lot != "service" || next.Slot != 802 || next.State != parking.StateParked || next.Note != "wants a quote" {
@@ -55,7 +56,7 @@ var moves = []behaviour{
 			t.Errorf("the old park: %+v, %v", old, err)
 		}
 		stored, err := y.Park(t.Context(), next.ID)
-		if err != nil || stored.Slot != 802 || !stored.ParkedAt.Equal(noon) || stored.Note != "wants a quote" || len(stored.Ladder) != len(p.Ladder) {
+		if err != nil || stored.Slot != 802 || !stored.ParkedAt.Equal(noon) || stored.Note != "wants a quote" || !slices.Equal(stored.Takers, p.Takers) || len(stored.Ladder) != len(p.Ladder) {
 			t.Errorf("the new park: %+v, %v", stored, err)
 		}
 		told := y.told(t, p.Call, call.Parked, call.ParkStep, call.ParkMoved, call.Parked)
