@@ -35,7 +35,7 @@ var moves = []behaviour{
 	{"a call that is moved goes on with its clock and its ladder", func(t *testing.T, y *yard) {
 		y.lot(t, 1)
 		y.other(t, 2)
-		p := y.park(t, func(p *parking.Park) { p.Note, p.Takers = "wants a quote", []string{"ann"} })
+		p := y.park(t, func(p *parking.Park) { p.Note, p.Takers = "wants a quote", []string{"ann", "bob"} })
 		p = y.step(t, p, 0, 0, after(45)) // the reminder, which repeats at 75
 		next := y.move(t, p, "service", 802, after(50))
 		if next.ID == p.ID || next.Lot != "service" || next.Slot != 802 || next.State != parking.StateParked || next.Note != "wants a quote" {
