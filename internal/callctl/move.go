@@ -15,24 +15,7 @@ import (
 // Move puts a parked call into another slot: that one of the lot, or for 0 the
 // next. The errors are those of parking.Store.Move, and ErrNoCall.
 func (h *Hub) Move(ctx context.Context, id call.ID, m parking.Move) (parking.Park, error) {
-	c := h.call(id)
-	if c == nil {
-		return parking.Park{}, ErrNoCall
-	}
-	type answer struct {
-		park parking.Park
-		err  error
-	}
-	done := make(chan answer, 1)
-	if !c.mb.post(func() { c.move(m, func(p parking.Park, err error) { done <- answer{p, err} }) }) {
-		return parking.Park{}, ErrNoCall
-	}
-	select {
-	case a := <-done:
-		return a.park, a.err
-	case <-ctx.Done():
-		return parking.Park{}, ctx.Err()
-	}
+	return wished(ctx, h, id, func(c *Call, then func(parking.Park, error)) { c.move(m, then) })
 }
 
 // Annotate changes what is noted of a parked call, whichever node has it. What

@@ -12,38 +12,17 @@ import (
 // Switch has a call that waits in one queue wait in another, with the same clock.
 // The errors are those of queues.Store.Switch, and ErrNoCall.
 func (h *Hub) Switch(ctx context.Context, id call.ID, from, to string, by call.Actor) (queues.Entry, error) {
-	type answer struct {
-		entry queues.Entry
-		err   error
-	}
-	c := h.call(id)
-	done := make(chan answer, 1)
-	if c == nil || !c.mb.post(func() { c.switchLine(from, to, by, func(e queues.Entry, err error) { done <- answer{e, err} }) }) {
-		return queues.Entry{}, ErrNoCall
-	}
-	select {
-	case a := <-done:
-		return a.entry, a.err
-	case <-ctx.Done():
-		return queues.Entry{}, ctx.Err()
-	}
+	return wished(ctx, h, id, func(c *Call, then func(queues.Entry, error)) { c.switchLine(from, to, by, then) })
 }
 
 // Withdraw takes a call out of a queue: its flow goes on by the node's outcome
 // "timeout", unless it waits in a slot as well and stays there. ErrNoCall,
 // *queues.NotWaitingError, and ErrCalledBack when nobody is there to go on.
 func (h *Hub) Withdraw(ctx context.Context, id call.ID, queue string, by call.Actor) error {
-	c := h.call(id)
-	done := make(chan error, 1)
-	if c == nil || !c.mb.post(func() { c.withdraw(queue, by, func(err error) { done <- err }) }) {
-		return ErrNoCall
-	}
-	select {
-	case err := <-done:
-		return err
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	_, err := wished(ctx, h, id, func(c *Call, then func(struct{}, error)) {
+		c.withdraw(queue, by, func(err error) { then(struct{}{}, err) })
+	})
+	return err
 }
 
 // waits tells whether the call is in that queue and nobody has it, or takes it.

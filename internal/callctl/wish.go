@@ -41,26 +41,27 @@ func (h *Hub) Retrieve(ctx context.Context, t parking.Target, agent string) (par
 // lot's next slot, or the one named. The errors are those of parking.Store.Put,
 // ErrNoCall, and ErrNotTalking.
 func (h *Hub) Park(ctx context.Context, id call.ID, lot string, slot int, by call.Actor) (parking.Park, error) {
-	c := h.call(id)
-	if c == nil {
-		return parking.Park{}, ErrNoCall
-	}
+	return wished(ctx, h, id, func(c *Call, then func(parking.Park, error)) { c.parkByHand(lot, slot, by, then) })
+}
+
+// wished puts somebody's wish to a live call and waits for what comes of it.
+// ErrNoCall if it is not live here, or ends before it has heard.
+func wished[T any](ctx context.Context, h *Hub, id call.ID, wish func(c *Call, then func(T, error))) (T, error) {
+	var none T
 	type answer struct {
-		park parking.Park
-		err  error
+		is  T
+		err error
 	}
 	done := make(chan answer, 1)
-	ok := c.mb.post(func() {
-		c.parkByHand(lot, slot, by, func(p parking.Park, err error) { done <- answer{p, err} })
-	})
-	if !ok {
-		return parking.Park{}, ErrNoCall
+	c := h.call(id)
+	if c == nil || !c.mb.post(func() { wish(c, func(is T, err error) { done <- answer{is, err} }) }) {
+		return none, ErrNoCall
 	}
 	select {
 	case a := <-done:
-		return a.park, a.err
+		return a.is, a.err
 	case <-ctx.Done():
-		return parking.Park{}, ctx.Err()
+		return none, ctx.Err()
 	}
 }
 
@@ -69,20 +70,8 @@ func (h *Hub) Park(ctx context.Context, id call.ID, lot string, slot int, by cal
 // the two talk on until somebody answers. ErrNoCall, ErrNotTalking, ErrNowhere, and
 // ErrTransferring when enough is ringing for the call.
 func (h *Hub) Transfer(ctx context.Context, id call.ID, to string, by call.Actor) error {
-	c := h.call(id)
-	if c == nil {
-		return ErrNoCall
-	}
-	done := make(chan error, 1)
-	if !c.mb.post(func() { done <- c.transferByHand(to, by) }) {
-		return ErrNoCall
-	}
-	select {
-	case err := <-done:
-		return err
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	_, err := wished(ctx, h, id, func(c *Call, then func(struct{}, error)) { then(struct{}{}, c.transferByHand(to, by)) })
+	return err
 }
 
 // transferByHand is a person's wish, over REST, to send the caller elsewhere.
