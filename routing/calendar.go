@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+
 	_ "time/tzdata" // calendars mean the same on a machine without a zone database
 )
 
@@ -38,10 +40,16 @@ type verdict struct {
 	outcome, rule, reason string
 	label                 string // of the holiday or of the date, if it has one
 	rejected              []Rejection
+	quiet                 bool // nobody asks for words
 }
 
-// at says whether it is open, closed or a holiday at t.
-func (c *calendar) at(t time.Time) verdict {
+// at says whether it is open, closed or a holiday at t, and why.
+func (c *calendar) at(t time.Time) verdict { return c.look(t, verdict{}) }
+
+// is says it without the words.
+func (c *calendar) is(t time.Time) verdict { return c.look(t, verdict{quiet: true}) }
+
+func (c *calendar) look(t time.Time, v verdict) verdict {
 	local := t.In(c.zone)
 	y, m, d := local.Date()
 	// Noon exists on every day in every zone; midnight does not.
@@ -51,7 +59,7 @@ func (c *calendar) at(t time.Time) verdict {
 	when := dayNames[local.Weekday()] + local.Format(" 2006-01-02 15:04 ") + c.zone.String()
 	date := today.Format(time.DateOnly)
 	_, special := c.overrides[date]
-	v := verdict{label: c.labels[date]}
+	v.label = c.labels[date]
 	if special {
 		v.reject("open", "the override of %s wins over the week", date)
 	}
@@ -84,7 +92,11 @@ func (c *calendar) at(t time.Time) verdict {
 }
 
 func (v verdict) is(outcome, rule, reason string, args ...any) verdict {
-	v.outcome, v.rule, v.reason = outcome, rule, fmt.Sprintf(reason, args...)
+	v.outcome, v.rule = outcome, rule
+	if v.quiet {
+		return v
+	}
+	v.reason = fmt.Sprintf(reason, args...)
 	if v.label != "" {
 		v.reason += ": " + v.label
 	}
@@ -92,7 +104,9 @@ func (v verdict) is(outcome, rule, reason string, args ...any) verdict {
 }
 
 func (v *verdict) reject(choice, why string, args ...any) {
-	v.rejected = append(v.rejected, Rejection{choice, fmt.Sprintf(why, args...)})
+	if !v.quiet {
+		v.rejected = append(v.rejected, Rejection{choice, fmt.Sprintf(why, args...)})
+	}
 }
 
 // spans of a day: those of a dated override, else none on a holiday, else those
@@ -176,7 +190,11 @@ func readCalendar(at place, v map[string]any, out *faults) *calendar {
 		if _, special := c.overrides[date]; !special && !c.holidays[date] {
 			out.err(at.in("labels").in(date), "%q is neither a holiday nor a date with hours of its own%s", date, meant(date, slices.Concat(keys(c.holidays), keys(c.overrides))))
 		}
-		c.labels[date], _ = labels[date].(string)
+		label, _ := labels[date].(string)
+		if label == "" || strings.ContainsFunc(label, unicode.IsControl) {
+			out.err(at.in("labels").in(date), "wants one line of text; leave it out if the date is called nothing")
+		}
+		c.labels[date] = label
 	}
 	return c
 }

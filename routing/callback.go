@@ -76,11 +76,11 @@ func MayCallBack(f *Flow, node string, t time.Time) (time.Time, bool) {
 // opens is the first moment from t on at which it is open.
 func (c *calendar) opens(t time.Time) (time.Time, bool) {
 	const limit = 14 * 24 * time.Hour
-	if c.at(t).outcome == "open" {
+	if c.is(t).outcome == "open" {
 		return t, true
 	}
 	for at := range c.turns(t, t.Add(limit)) {
-		if c.at(at).outcome == "open" {
+		if c.is(at).outcome == "open" {
 			return at, true
 		}
 	}

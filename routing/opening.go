@@ -36,10 +36,10 @@ func (c *calendar) opening(t time.Time) Opening {
 // next is the first moment after t and within d at which it is something else
 // than at t; false if there is none.
 func (c *calendar) next(t time.Time, d time.Duration) (Opening, bool) {
-	is := c.at(t).outcome
+	is := c.is(t).outcome
 	for at := range c.turns(t, t.Add(d)) {
-		if o := c.opening(at); o.State != is {
-			return o, true
+		if c.is(at).outcome != is {
+			return c.opening(at), true
 		}
 	}
 	return Opening{}, false
@@ -49,14 +49,14 @@ func (c *calendar) next(t time.Time, d time.Duration) (Opening, bool) {
 func (c *calendar) periods(from, to time.Time) []Period {
 	var list []Period
 	add := func(at time.Time) {
-		o := c.opening(at)
+		v, from := c.is(at), at.In(c.zone)
 		if n := len(list); n > 0 {
-			if last := &list[n-1]; last.State == o.State && last.Label == o.Label {
+			if last := &list[n-1]; last.State == v.outcome && last.Label == v.label {
 				return
 			}
-			list[n-1].To = o.At
+			list[n-1].To = from
 		}
-		list = append(list, Period{From: o.At, To: to.In(c.zone), State: o.State, Label: o.Label})
+		list = append(list, Period{From: from, To: to.In(c.zone), State: v.outcome, Label: v.label})
 	}
 	if !from.Before(to) {
 		return nil

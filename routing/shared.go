@@ -51,6 +51,9 @@ var sharedSchema = sync.OnceValue(func() *Schema {
 	return s
 })
 
+// maxOpenings of a day bound what there is to tell of a year.
+const maxOpenings = 24
+
 var calendarNames = regexp.MustCompile(id)
 
 // ParseCalendar reads a shared calendar. It is checked as those of flows are. The
@@ -72,6 +75,16 @@ func ParseCalendar(doc []byte) (*Calendar, error) {
 	c.name, _ = root["name"].(string)
 	if _, given := root["name"]; given && !calendarNames.MatchString(c.name) {
 		out.err(place{}.in("name"), "%q is no name: wants a letter, then letters, digits, _ and -", c.name)
+	}
+	for d, spans := range c.hours.week {
+		if len(spans) > maxOpenings {
+			out.err(place{}.in("open"), "%s opens more than %d times", dayNames[d], maxOpenings)
+		}
+	}
+	for date, spans := range c.hours.overrides {
+		if len(spans) > maxOpenings {
+			out.err(place{}.in("overrides").in(date), "opens more than %d times", maxOpenings)
+		}
 	}
 	if len(out.found) > 0 {
 		return nil, &CalendarError{c.name, out.found.sorted()}

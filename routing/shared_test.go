@@ -3,6 +3,7 @@ package routing_test
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -177,13 +178,17 @@ func TestParseCalendar(t *testing.T) {
 		t.Errorf("it reads back as %s", again.Doc())
 	}
 	for doc, at := range map[string]string{
-		`{"name": "office", "tz": "Mars", "open": {}}`:                                                        "tz: ",
-		`{"name": "office", "tz": "UTC", "open": {"mon": ["09:00"]}}`:                                         "open.mon: ",
-		`{"name": "of fice", "tz": "UTC", "open": {}}`:                                                        "name: ",
-		`{"tz": "UTC", "open": {}}`:                                                                           "name: is missing",
-		`{"name": "office", "tz": "UTC", "open": {}, "hollidays": []}`:                                        "hollidays: unknown key",
-		`{"name": "office", "tz": "UTC", "open": {}, "labels": {"2026-11-26": "Thanksgiving"}}`:               "labels.2026-11-26: ",
-		`{"name": "office", "tz": "UTC", "open": {"mon": ["09:00", "12:00"], "mon-tue": ["11:00", "12:30"]}}`: "open.mon-tue: ",
+		`{"name": "office", "tz": "Mars", "open": {}}`:                                                              "tz: ",
+		`{"name": "office", "tz": "UTC", "open": {"mon": ["09:00"]}}`:                                               "open.mon: ",
+		`{"name": "of fice", "tz": "UTC", "open": {}}`:                                                              "name: ",
+		`{"tz": "UTC", "open": {}}`:                                                                                 "name: is missing",
+		`{"name": "office", "tz": "UTC", "open": {}, "hollidays": []}`:                                              "hollidays: unknown key",
+		`{"name": "office", "tz": "UTC", "open": {}, "labels": {"2026-11-26": "Thanksgiving"}}`:                     "labels.2026-11-26: ",
+		`{"name": "office", "tz": "UTC", "open": {"mon": ["09:00", "12:00"], "mon-tue": ["11:00", "12:30"]}}`:       "open.mon-tue: ",
+		`{"name": "office", "tz": "UTC", "open": {"mon": [` + manyHours(25) + `]}}`:                                 "open: mon opens more than 24 times",
+		`{"name": "office", "tz": "UTC", "open": {}, "overrides": {"2026-11-26": [` + manyHours(25) + `]}}`:         "overrides.2026-11-26: opens more than 24 times",
+		`{"name": "office", "tz": "UTC", "open": {}, "holidays": ["2026-11-26"], "labels": {"2026-11-26": "a\nb"}}`: "labels.2026-11-26: wants one line",
+		`{"name": "office", "tz": "UTC", "open": {}, "holidays": ["2026-11-26"], "labels": {"2026-11-26": ""}}`:     "labels.2026-11-26: wants one line",
 		`[]`: "wants an object", `{`: "not JSON",
 	} {
 		_, err := routing.ParseCalendar([]byte(doc))
@@ -192,4 +197,43 @@ func TestParseCalendar(t *testing.T) {
 			t.Errorf("%s: %v, want %q", doc, err, at)
 		}
 	}
+}
+
+// manyHours are openings of a minute each.
+func manyHours(n int) string {
+	list := make([]string, n)
+	for i := range list {
+		list[i] = fmt.Sprintf(`"%02d:%02d", "%02d:%02d"`, i/6, i%6*10, i/6, i%6*10+1)
+	}
+	return strings.Join(list, ", ")
+}
+
+// Whatever is written as a calendar, it is refused, or says the same of a time at
+// once and in the periods of a day or two, and reads back as it is.
+func FuzzCalendar(f *testing.F) {
+	f.Add(officeHours, int64(1795600000))
+	f.Add(`{"name": "a", "tz": "America/Santiago", "open": {"sat,sun": ["22:00", "02:30"], "wed": ["00:00", "24:00"]}, "overrides": {"2026-09-06": ["00:00", "00:30"]}}`, int64(1788667200))
+	f.Fuzz(func(t *testing.T, doc string, unix int64) {
+		c, err := routing.ParseCalendar([]byte(doc))
+		if err != nil {
+			return
+		}
+		if again, err := routing.ParseCalendar(c.Doc()); err != nil || string(again.Doc()) != string(c.Doc()) {
+			t.Fatalf("%s reads back with %v", c.Doc(), err)
+		}
+		from := time.Unix(unix%4102444800, 0)
+		end := from.Add(36 * time.Hour)
+		at := from
+		for _, p := range c.Periods(from, end) {
+			for _, in := range []time.Time{p.From, p.From.Add(p.To.Sub(p.From) / 2), p.To.Add(-time.Second)} {
+				if o := c.At(in); !p.From.Equal(at) || o.State != p.State || o.Label != p.Label {
+					t.Fatalf("%s: at %s it is %+v, within %+v after %s", doc, in, o, p, at)
+				}
+			}
+			at = p.To
+		}
+		if !at.Equal(end) {
+			t.Fatalf("the periods end at %s, not %s", at, end)
+		}
+	})
 }

@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/callyard/callyard/routing"
+	"github.com/callyard/callyard/routing/routingpg"
 )
 
 // checkCalendars finds what is wrong with the calendars of a document, a line for
@@ -51,16 +53,21 @@ func (a *applier) calendars(ctx context.Context, d Document) error {
 	if len(d.Calendars) == 0 {
 		return nil
 	}
+	have, err := a.s.Routes.Calendars(ctx)
+	if err != nil {
+		return err
+	}
 	for i, doc := range d.Calendars {
 		c, err := routing.ParseCalendar(doc)
 		if err != nil {
 			return fmt.Errorf("calendars[%d]: %w", i, err) // Check has said so before
 		}
-		saved, fresh, err := a.s.Routes.SaveCalendar(ctx, c, a.now)
+		_, fresh, err := a.s.Routes.SaveCalendar(ctx, c, a.now)
 		if err != nil {
 			return err
 		}
-		a.did("calendar", c.Name(), saved.Revision > 1, !fresh)
+		existed := slices.ContainsFunc(have, func(h routingpg.Calendar) bool { return h.Name == c.Name() })
+		a.did("calendar", c.Name(), existed, !fresh)
 	}
 	return nil
 }

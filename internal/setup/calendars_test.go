@@ -102,6 +102,9 @@ func TestApplyCalendars(t *testing.T) {
 		if got := applyWith(t, s, []byte("calendars: []\nflows: []"), setup.Options{Prune: true}); !slices.Equal(got, []string{"removed flow day", "removed calendar depot", "removed calendar office"}) {
 			t.Errorf("%q", got)
 		}
+		if got := applyWith(t, s, []byte(officeCalendar), setup.Options{}); !slices.Equal(got, []string{"created calendar office"}) {
+			t.Errorf("made again: %q", got)
+		}
 	})
 }
 
