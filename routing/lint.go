@@ -114,6 +114,11 @@ func (l *linter) whole() {
 	if l.flow.handlers.failed != "" {
 		l.target(handlers.in("error"), l.flow.handlers.failed)
 	}
+	for _, name := range keys(l.flow.calendars) {
+		if l.known.Calendar != nil && l.known.Calendar(name) != nil {
+			l.warn(place{}.in("calendars").in(name), "goes before the shared calendar of this name, which the flow does not look at")
+		}
+	}
 	for i, t := range l.flow.tests {
 		for j, id := range t.Expect.Path {
 			if l.linked.nodes[id] == nil && !l.unknownInside(id) {

@@ -119,6 +119,12 @@ func TestSharedCalendars(t *testing.T) {
 			t.Errorf("lint says\n%s", found)
 		}
 	})
+	t.Run("that the flow's own hides one is told", func(t *testing.T) {
+		found := routing.Lint(l["main"], routing.Known{Flow: l.find, Calendar: calendars(office, warehouse, unused)})
+		if len(found) != 1 || found[0].Severity != routing.Warning || found[0].Location != "calendars.mine" {
+			t.Errorf("lint says\n%s", found)
+		}
+	})
 	t.Run("without a hub it is a doubt", func(t *testing.T) {
 		found := routing.Lint(l["inner"], routing.Known{})
 		if len(found.Errors()) > 0 || len(found) != 1 || found[0].Location != "nodes.h.cfg.calendar" {

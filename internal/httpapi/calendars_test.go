@@ -204,6 +204,22 @@ func TestTryingFlowsThatLookAtCalendars(t *testing.T) {
 	if got := dry(`,"calendars":"now"`); got.Same != 1 || got.Changed != 1 {
 		t.Errorf("with the calendar of today it makes %+v of them", got)
 	}
+	t.Run("a flow's own tests look at it as it is now", func(t *testing.T) {
+		tested := strings.Replace(dayFlow("office"), `"entry"`, `"tests":[{"name":"morning","given":{"at":"2026-11-03T10:00:00+01:00"},"expect":{"path":["h","mail","bye"]}}],"entry"`, 1)
+		saved := h.must(200, "PUT", "/v1/flows/line/draft", tested, "If-Match", "*")
+		if saved.doc["ok"] != false || !strings.Contains(saved.body, "morning") {
+			t.Error(saved.body)
+		}
+		h.must(200, "PUT", "/v1/calendars/office", officeCalendar)
+		if a := h.must(200, "POST", "/v1/flows/line/tests", `{}`); a.doc["passed"] != true || len(a.data()) != 1 {
+			t.Error(a.body)
+		}
+		h.must(200, "PUT", "/v1/calendars/office", late)
+		if a := h.must(200, "POST", "/v1/flows/line/tests", `{}`); a.doc["passed"] != false {
+			t.Error(a.body)
+		}
+		h.problem(422, "flow_faulty", "POST", "/v1/flows/line/publish", `{"message":"open in the morning"}`)
+	})
 	t.Run("also when the calendar is gone", func(t *testing.T) {
 		h.must(200, "PUT", "/v1/flows/line/draft", strings.Replace(dayFlow("office"), `"entry"`, `"calendars":{"office":{"tz":"UTC","open":{}}},"entry"`, 1), "If-Match", "*")
 		h.must(200, "POST", "/v1/flows/line/publish", `{"message":"a calendar of its own"}`)
