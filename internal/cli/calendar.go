@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -176,7 +177,7 @@ func calendarFile(file, name string) (is calendar, err error) {
 func (e edit) apply(is *calendar) error {
 	is.TZ, is.Description = cmp.Or(e.tz, is.TZ), cmp.Or(e.description, is.Description)
 	if is.TZ == "" {
-		return fmt.Errorf("the calendar has no time zone yet: give one with --tz")
+		return errors.New("the calendar has no time zone yet: give one with --tz")
 	}
 	for _, m := range []*map[string][]string{&is.Open, &is.Overrides} {
 		if *m == nil {

@@ -38,7 +38,7 @@ func TestCalendars(t *testing.T) {
 	}
 	t.Run("a change needs the calendar that was read, if it says so", func(t *testing.T) {
 		changed := h.must(200, "PATCH", at, `{"overrides":{"2026-12-31":[]},"labels":{"2026-12-31":"New Year's Eve"}}`, "If-Match", put.header.Get("ETag"), "Content-Type", "application/merge-patch+json")
-		if changed.doc["revision"] != 2.0 || dig(changed.doc, "labels", "2026-12-25") != "Christmas" || len(dig(changed.doc, "overrides", "2026-12-31").([]any)) != 0 {
+		if changed.doc["revision"] != 2.0 || dig(changed.doc, "labels", "2026-12-25") != "Christmas" || fmt.Sprint(dig(changed.doc, "overrides", "2026-12-31")) != "[]" {
 			t.Error(changed.body)
 		}
 		h.problem(412, "precondition_failed", "PUT", at, officeCalendar, "If-Match", put.header.Get("ETag"))

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/callyard/callyard/routing"
@@ -92,8 +93,5 @@ func shared(ctx context.Context, s Stores, docs []Document) (find func(string) *
 			}
 		}
 	}
-	for name := range all {
-		names = append(names, name)
-	}
-	return func(name string) *routing.Calendar { return all[name] }, names, nil
+	return func(name string) *routing.Calendar { return all[name] }, slices.Collect(maps.Keys(all)), nil
 }

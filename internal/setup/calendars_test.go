@@ -1,6 +1,7 @@
 package setup_test
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -38,7 +39,7 @@ func refused(t *testing.T, s setup.Stores, doc string, o setup.Options) string {
 	if err == nil || len(changes) > 0 {
 		t.Fatalf("%v, %v", changes, err)
 	}
-	if found, ok := err.(*setup.FlowsError); ok { //nolint:errorlint // it is not wrapped
+	if found, ok := errors.AsType[*setup.FlowsError](err); ok {
 		return found.Findings.String()
 	}
 	return err.Error()
