@@ -62,7 +62,7 @@ func corpus(t testing.TB, docs map[string][]byte) routing.Known {
 	k.Names = func(what string) []string {
 		return map[string][]string{
 			"queue": {"sales", "enterprise"}, "lot": {"sales"}, "team": {"enterprise", "sales"}, "agent": {"ann", "ben"},
-			"flow": {"qualify", "calls_qualify"},
+			"flow": {"qualify", "calls_qualify"}, "calendar": {"holidays-es"},
 		}[what]
 	}
 	return k
