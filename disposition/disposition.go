@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/callyard/callyard/internal/call"
 )
@@ -101,8 +102,8 @@ func (l List) Validate() error {
 			wrong(i, "code", "%q is there twice", c.Code)
 		}
 		seen[c.Code] = true
-		if len(c.Label) > 200 {
-			wrong(i, "label", "is longer than 200 bytes")
+		if utf8.RuneCountInString(c.Label) > 200 {
+			wrong(i, "label", "is longer than 200 characters")
 		}
 		if !slices.Contains([]Category{"", Positive, Negative, Neutral, Uncategorized}, c.Category) {
 			wrong(i, "category", "%q is none of positive, negative, neutral and uncategorized", c.Category)

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"unicode/utf8"
 
 	"github.com/expr-lang/expr"
 	"github.com/expr-lang/expr/ast"
@@ -19,7 +20,7 @@ import (
 // comparison false and whatever is computed from it missing. They always end,
 // change nothing, and only see the Scope.
 const (
-	maxExpression      = 1000 // bytes
+	maxExpression      = 1000 // characters
 	maxExpressionNodes = 200
 )
 
@@ -66,8 +67,8 @@ func checked(src string, want expr.Option, env types.Map) (*reader, error) {
 	if strings.TrimSpace(src) == "" {
 		return nil, errors.New("the expression is empty")
 	}
-	if len(src) > maxExpression {
-		return nil, fmt.Errorf("the expression is longer than %d bytes", maxExpression)
+	if utf8.RuneCountInString(src) > maxExpression {
+		return nil, fmt.Errorf("the expression is longer than %d characters", maxExpression)
 	}
 	r := &reader{}
 	if _, err := expr.Compile(src, append(language(env), want, expr.Patch(r))...); err != nil {

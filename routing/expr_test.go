@@ -112,6 +112,7 @@ func TestConditionsThatAreNone(t *testing.T) {
 		`_eq(1, 1)`:                 "unknown name _eq",
 		`caller.number matches "("`: "missing closing",
 		`crm.vip or ` + strings.Repeat("crm.vip or ", 200) + "true":  "longer than",
+		`from == "` + strings.Repeat("ñ", 1000) + `"`:                "longer than 1000 characters",
 		strings.Repeat("(", 400) + "true" + strings.Repeat(")", 300): "",
 	} {
 		t.Run(src[:min(len(src), 40)], func(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/expr-lang/expr/ast"
 	"github.com/expr-lang/expr/parser"
@@ -114,7 +115,7 @@ func scopeTypes(vars types.Map) types.Map {
 // reads are the dotted names that an expression reads, also one whose names are
 // wrong; nil if it cannot be parsed.
 func reads(src string) []string {
-	if len(src) > maxExpression {
+	if utf8.RuneCountInString(src) > maxExpression {
 		return nil
 	}
 	tree, err := parser.Parse(src)

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // Schema describes a JSON value: the part of JSON Schema that flows need. It is
@@ -169,12 +170,12 @@ func (s *Schema) checkString(at place, v string, out *faults) {
 	if len(s.Enum) > 0 && !slices.Contains(s.Enum, v) {
 		out.err(at, "%q is not one of %s", v, strings.Join(s.Enum, ", "))
 	}
-	if limit := s.longest(); len(v) > limit {
-		out.err(at, "is longer than %d bytes", limit)
+	if limit := s.longest(); utf8.RuneCountInString(v) > limit {
+		out.err(at, "is longer than %d characters", limit)
 	}
 }
 
-// longest is how many bytes a string may have.
+// longest is how many characters a string may have, as JSON Schema counts them.
 func (s *Schema) longest() int { return cmp.Or(s.MaxLength, 2000) }
 
 func (s *Schema) checkNumber(at place, v float64, out *faults) {

@@ -354,6 +354,11 @@ func (c Config) Validate() error {
 	if c.RTP.PortMin < 1024 || c.RTP.PortMax > 65535 || c.RTP.PortMax-c.RTP.PortMin < 10 {
 		bad("rtp.port_min, rtp.port_max", "%d–%d is no range of ports above 1024", c.RTP.PortMin, c.RTP.PortMax)
 	}
+	if c.RTP.Advertise != "" {
+		if _, err := netip.ParseAddr(c.RTP.Advertise); err != nil {
+			bad("rtp.advertise", "%q is no IP address, such as 192.0.2.10", c.RTP.Advertise)
+		}
+	}
 	if len(c.RTP.Codecs) == 0 {
 		bad("rtp.codecs", "name at least one of PCMU, PCMA and G722")
 	}

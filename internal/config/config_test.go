@@ -57,14 +57,14 @@ func TestLoad(t *testing.T) {
 	t.Run("every fault is named at once", func(t *testing.T) {
 		_, err := config.Load(file(t, `
 sip: {listen: ["udp:5060"], digests: [SHA1]}
-rtp: {port_min: 80, port_max: 90}
+rtp: {port_min: 80, port_max: 90, advertise: hub.example.com}
 webhook: {url: "https://example.com", secret: plain}
 wrap_up_s: -1
 `), config.Default())
 		if err == nil {
 			t.Fatal("accepted")
 		}
-		for _, key := range []string{"sip.listen", "sip.digests", "rtp.port_min", "webhook.secret", "wrap_up_s"} {
+		for _, key := range []string{"sip.listen", "sip.digests", "rtp.port_min", "rtp.advertise", "webhook.secret", "wrap_up_s"} {
 			if !strings.Contains(err.Error(), key) {
 				t.Errorf("%s is not named in: %v", key, err)
 			}

@@ -172,7 +172,7 @@ func findFaults(schema, v any, at []any, add func(fault)) {
 			spoil("no choice", "none of these")
 		}
 		if most, ok := s["maxLength"].(float64); ok {
-			spoil("too long a text", strings.Repeat("x", int(most)+1))
+			spoil("too long a text", strings.Repeat("ñ", int(most)+1))
 		}
 	}
 }
