@@ -51,6 +51,7 @@ type story struct {
 	human    time.Time // a person talked to the caller for the first time
 	ended    time.Time
 	outcome  string
+	said     string // code of the newest disposition
 	stage    string // where the caller was when the call ended
 	line     int    // queues the call is in
 	ringing  int    // dials without a result
@@ -111,6 +112,8 @@ func (l *ledger) add(e call.Event) {
 		s.outcome = "refused"
 	case call.Ended:
 		s.end(e)
+	case call.Disposed:
+		s.said = text(e.Data, "code")
 	case call.Parked:
 		s.waits(e.At)
 		l.park(s, e)

@@ -402,13 +402,16 @@ func TestSummarizeStopsAtAnError(t *testing.T) {
 func TestShapes(t *testing.T) {
 	a, b := stay("a", 0, 10), gone("b", 1800, 20)
 	b[0].Lot = "=1+1"
+	for _, code := range []string{"lost", "won"} { // the newest word counts
+		a = append(a, call.Event{Call: a[0].Call, At: a[len(a)-1].At, Type: call.Disposed, Data: map[string]any{"code": code}})
+	}
 	r := summarize(t, analytics.Options{GroupBy: analytics.ByLot}, append(a, b...)...)
 	t.Run("JSON names the unit, and says null for what is not known", func(t *testing.T) {
 		doc, err := json.Marshal(r)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, want := range []string{`"definition":1`, `"park_to_answer":{"n":1,"p50_ms":10000,`, `"key":"sales","attempts":1`, `"mean_ms":null`, `"rate":null`, `"retrieved_other":1`, `"steps":[]`} {
+		for _, want := range []string{`"definition":1`, `"park_to_answer":{"n":1,"p50_ms":10000,`, `"key":"sales","attempts":1`, `"mean_ms":null`, `"rate":null`, `"retrieved_other":1`, `"steps":[]`, `"dispositions":{"won":1}`, `"dispositions":{}`} {
 			if !strings.Contains(string(doc), want) {
 				t.Errorf("no %s in %s", want, doc)
 			}
@@ -420,8 +423,8 @@ func TestShapes(t *testing.T) {
 			t.Fatal(err)
 		}
 		lines := strings.Split(strings.TrimSpace(out.String()), "\n")
-		if len(lines) != 4 || !strings.HasPrefix(lines[0], "group_by,group,attempts,") ||
-			lines[1] != "lot,*,2,2,1,10000,10000,10000,10000,10000,0,0,1,0,0,0,1,0,0,0,0,0,0" ||
+		if len(lines) != 4 || !strings.HasPrefix(lines[0], "group_by,group,attempts,") || !strings.HasSuffix(lines[0], ",failed,disposition_won") ||
+			lines[1] != "lot,*,2,2,1,10000,10000,10000,10000,10000,0,0,1,0,0,0,1,0,0,0,0,0,0,1" ||
 			!strings.HasPrefix(lines[2], "lot,'=1+1,1,1,0,,,,,,0,") || !strings.HasPrefix(lines[3], "lot,sales,1,1,1,10000,") {
 			t.Errorf("got\n%s", out.String())
 		}

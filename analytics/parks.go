@@ -66,7 +66,7 @@ func startOfHour(t time.Time) time.Time {
 }
 
 func parkFigures(as []*attempt, o Options) Parks {
-	p := Parks{Attempts: len(as), Outcomes: map[string]int{}}
+	p := Parks{Attempts: len(as), Outcomes: map[string]int{}, Dispositions: map[string]int{}}
 	for _, r := range Reasons {
 		p.Outcomes[r] = 0
 	}
@@ -75,6 +75,9 @@ func parkFigures(as []*attempt, o Options) Parks {
 	var waits []wait
 	abandoned := 0
 	for _, a := range as {
+		if !calls[a.id] && a.call.said != "" {
+			p.Dispositions[a.call.said]++
+		}
 		calls[a.id] = true
 		if !a.ended {
 			p.Waiting++

@@ -78,6 +78,11 @@ type Parks struct {
 	Outcomes map[string]int `json:"outcomes"`
 	Waiting  int            `json:"waiting"`
 
+	// Dispositions count the calls of these attempts by what came of them, the
+	// newest word of each: by code. Calls of which nobody has said anything are not
+	// among them.
+	Dispositions map[string]int `json:"dispositions"`
+
 	Steps []Step `json:"steps"` // of the escalation ladder
 }
 

@@ -24,7 +24,7 @@ var read = []string{
 	string(call.FlowStarted), string(call.Dialled), string(call.DialResult), string(call.VoicemailNew),
 	string(call.Parked), string(call.ParkStep), string(call.ParkRetrieved), string(call.ParkAbandoned),
 	string(call.ParkExpired), string(call.ParkMoved), string(call.ParkFailed),
-	string(call.QueueJoined), string(call.QueueLeft),
+	string(call.QueueJoined), string(call.QueueLeft), string(call.Disposed),
 }
 
 // Events streams what Summarize needs for the window: the events of all calls
