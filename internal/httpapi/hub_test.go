@@ -28,6 +28,7 @@ import (
 	"github.com/callyard/callyard/internal/httpapi"
 	"github.com/callyard/callyard/internal/jobs"
 	"github.com/callyard/callyard/internal/keypg"
+	"github.com/callyard/callyard/internal/media"
 	"github.com/callyard/callyard/internal/media/clip"
 	"github.com/callyard/callyard/internal/media/tone"
 	"github.com/callyard/callyard/internal/media/wav"
@@ -41,6 +42,7 @@ import (
 	"github.com/callyard/callyard/queues"
 	"github.com/callyard/callyard/routing"
 	"github.com/callyard/callyard/routing/routingpg"
+	"github.com/callyard/callyard/voicemail/voicemailpg"
 	"github.com/callyard/callyard/webhooks/webhookspg"
 )
 
@@ -212,6 +214,10 @@ func newHubWith(t testing.TB, change func(*httpapi.Deps)) *hub {
 	log := slog.New(slog.NewTextHandler(h, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	h.feed = httpapi.NewFeed(h.book, log)
 	said := dispositionpg.New(h.db, nil)
+	library, err := media.NewLibrary()
+	if err != nil {
+		t.Fatal(err)
+	}
 	stores := setup.Stores{Lots: h.lots, Agents: h.agents, Routes: h.routes, Contacts: contacts, Realm: "test", Dispositions: said, InUse: idle, Waiting: idle}
 	ledger := analyticspg.New(h.db)
 	deps := httpapi.Deps{
@@ -238,6 +244,7 @@ func newHubWith(t testing.TB, change func(*httpapi.Deps)) *hub {
 		},
 		Webhooks:   webhookspg.New(h.db),
 		Carriers:   carriers{},
+		Voicemail:  mailroom{voicemailpg.New(h.db), library},
 		Prompts:    promptpg.New(h.db),
 		Recordings: fstest.MapFS{"2026-03-02/call_1-1.wav": {Data: []byte("RIFF")}},
 		Sounds:     func() []string { return []string{"beep", "say/0123", "welcome"} },
@@ -262,7 +269,6 @@ func newHubWith(t testing.TB, change func(*httpapi.Deps)) *hub {
 	srv := httptest.NewServer(httpapi.New(deps))
 	t.Cleanup(func() { cancel(); <-done; srv.Close() })
 	h.url = srv.URL
-	var err error
 	if h.key, _, err = h.keys.EnsureFirst(t.Context(), time.Now()); err != nil {
 		t.Fatal(err)
 	}
