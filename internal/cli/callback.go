@@ -3,10 +3,10 @@ package cli
 import (
 	"cmp"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -41,58 +41,35 @@ func (c *command) callback() *cobra.Command {
 }
 
 func (c *command) callbackList() *cobra.Command {
-	var r reach
 	var open bool
 	var number string
-	cmd := &cobra.Command{
-		Use: "list", Short: "List callbacks, the latest first", Args: exactly(),
+	cmd := listing(c, &cobra.Command{
+		Short: "List callbacks, the latest first",
 		Example: `  callyard callback list --open
   callyard callback list --number +34600000001 -o json`,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			hub, err := r.client()
-			if err != nil {
-				return err
-			}
-			ctx, cancel := client.Within(cmd.Context())
-			defer cancel()
-			var list struct {
-				Data []owedCall `json:"data"`
-			}
-			q := url.Values{"limit": {"200"}}
-			if open {
-				q.Set("open", "true")
-			}
-			if number != "" {
-				q.Set("number", number)
-			}
-			if err := hub.Get(ctx, "/v1/callbacks?"+q.Encode(), &list); err != nil {
-				return err
-			}
-			if c.json() {
-				return c.printJSON(list)
-			}
-			return c.callbackTable(list.Data)
-		},
-	}
+	}, "/v1/callbacks", func() url.Values {
+		q := url.Values{"number": {number}}
+		if open {
+			q.Set("open", "true")
+		}
+		return q
+	}, showCallbacks)
 	cmd.Flags().BoolVar(&open, "open", false, "only those that are still owed")
 	cmd.Flags().StringVar(&number, "number", "", "only of this `number`")
-	r.flags(cmd.Flags())
 	return cmd
 }
 
-func (c *command) callbackTable(list []owedCall) error {
+func showCallbacks(w io.Writer, list []owedCall) {
 	if len(list) == 0 {
-		c.printf("nobody is owed a call\n")
-		return nil
+		_, _ = fmt.Fprintln(w, "nobody is owed a call")
+		return
 	}
-	t := tabwriter.NewWriter(c.Out, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(t, "CALLBACK\tCALLER\tBY\tSTATE\tTRIED\tDUE\tLAST RESULT")
+	_, _ = fmt.Fprintln(w, "CALLBACK\tCALLER\tBY\tSTATE\tTRIED\tDUE\tLAST RESULT")
 	for _, o := range list {
 		by := cmp.Or(o.Queue, o.Owner)
-		_, _ = fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d of %d\t%s\t%s\n", o.ID, strings.TrimSpace(o.Number+" "+o.Name), by, o.State,
+		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d of %d\t%s\t%s\n", o.ID, strings.TrimSpace(o.Number+" "+o.Name), by, o.State,
 			o.Tried, o.Tries, o.Due.Local().Format(time.DateTime), cmp.Or(o.Result, "-"))
 	}
-	return t.Flush()
 }
 
 func (c *command) callbackCancel() *cobra.Command {

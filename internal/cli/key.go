@@ -52,28 +52,18 @@ func (c *command) keyCreate() *cobra.Command {
 }
 
 func (c *command) keyList() *cobra.Command {
-	return c.asking(&cobra.Command{
-		Use: "list", Short: "List keys, the newest first", Args: exactly(), Example: "  callyard key list",
-	}, func(ctx context.Context, hub *client.Client, _ []string) error {
-		var list struct {
-			Data []apiKey `json:"data"`
-		}
-		if err := hub.Get(ctx, "/v1/keys?limit=200", &list); err != nil {
-			return err
-		}
-		return c.print(list, func(w io.Writer) {
-			_, _ = fmt.Fprintln(w, "KEY\tNAME\tENDS IN\tSCOPES\tUSED\tSTATE")
-			for _, k := range list.Data {
-				used, state := "never", "ok"
-				if k.UsedAt != nil {
-					used = k.UsedAt.Local().Format(time.DateTime)
-				}
-				if k.RevokedAt != nil {
-					state = "revoked"
-				}
-				_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", k.ID, k.Name, k.Last4, strings.Join(k.Scopes, " "), used, state)
+	return listing(c, &cobra.Command{Short: "List keys, the newest first", Example: "  callyard key list"}, "/v1/keys", nil, func(w io.Writer, list []apiKey) {
+		_, _ = fmt.Fprintln(w, "KEY\tNAME\tENDS IN\tSCOPES\tUSED\tSTATE")
+		for _, k := range list {
+			used, state := "never", "ok"
+			if k.UsedAt != nil {
+				used = k.UsedAt.Local().Format(time.DateTime)
 			}
-		})
+			if k.RevokedAt != nil {
+				state = "revoked"
+			}
+			_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", k.ID, k.Name, k.Last4, strings.Join(k.Scopes, " "), used, state)
+		}
 	})
 }
 

@@ -38,20 +38,30 @@ func (k kind) at(name string) string { return k.path + "/" + url.PathEscape(name
 
 // all reads a list to its end.
 func (k kind) all(ctx context.Context, hub *client.Client) ([]json.RawMessage, error) {
-	list, cursor := []json.RawMessage{}, ""
+	return k.some(ctx, hub, nil)
+}
+
+// some reads what of a list a query picks, to its end.
+func (k kind) some(ctx context.Context, hub *client.Client, query url.Values) ([]json.RawMessage, error) {
+	list, q := []json.RawMessage{}, url.Values{"cursor": {""}, "limit": {"200"}}
+	for key, v := range query {
+		if v[0] != "" {
+			q[key] = v
+		}
+	}
 	for {
 		var page struct {
 			Data []json.RawMessage `json:"data"`
 			Next *string           `json:"next_cursor"`
 		}
-		if err := hub.Get(ctx, k.path+"?cursor="+url.QueryEscape(cursor)+"&limit=200", &page); err != nil {
+		if err := hub.Get(ctx, k.path+"?"+q.Encode(), &page); err != nil {
 			return nil, err
 		}
 		list = append(list, page.Data...)
 		if page.Next == nil {
 			return list, nil
 		}
-		cursor = *page.Next
+		q.Set("cursor", *page.Next)
 	}
 }
 

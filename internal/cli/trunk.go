@@ -76,37 +76,22 @@ func (c *command) trunk() *cobra.Command {
 }
 
 func (c *command) trunkList() *cobra.Command {
-	var r reach
-	cmd := &cobra.Command{
-		Use: "list", Short: "Show all trunks: registration, gateways, calls", Args: exactly(), Example: "  callyard trunk list -o json",
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			hub, err := r.client()
+	return c.asking(&cobra.Command{Use: "list", Short: "Show all trunks: registration, gateways, calls", Args: exactly(), Example: "  callyard trunk list -o json"},
+		func(ctx context.Context, hub *client.Client, _ []string) error {
+			names, err := kind{path: "/v1/trunks"}.names(ctx, hub)
 			if err != nil {
 				return err
 			}
-			ctx, cancel := client.Within(cmd.Context())
-			defer cancel()
-			var names struct {
-				Data []struct {
-					Name string `json:"name"`
-				} `json:"data"`
-			}
-			if err := hub.Get(ctx, "/v1/trunks?limit=200", &names); err != nil {
-				return err
-			}
 			list := []trunkStatus{}
-			for _, n := range names.Data {
-				st, err := statusOfTrunk(ctx, hub, n.Name)
+			for _, n := range names {
+				st, err := statusOfTrunk(ctx, hub, n)
 				if err != nil {
 					return err
 				}
 				list = append(list, st)
 			}
 			return c.showTrunks(list)
-		},
-	}
-	r.flags(cmd.Flags())
-	return cmd
+		})
 }
 
 func statusOfTrunk(ctx context.Context, hub *client.Client, name string) (st trunkStatus, err error) {

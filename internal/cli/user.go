@@ -85,34 +85,24 @@ func (c *command) userCreate() *cobra.Command {
 }
 
 func (c *command) userList() *cobra.Command {
-	return c.asking(&cobra.Command{
-		Use: "list", Short: "List people", Args: exactly(), Example: "  callyard user list -o json",
-	}, func(ctx context.Context, hub *client.Client, _ []string) error {
-		var list struct {
-			Data []person `json:"data"`
-		}
-		if err := hub.Get(ctx, "/v1/users?limit=200", &list); err != nil {
-			return err
-		}
-		return c.print(list, func(w io.Writer) {
-			_, _ = fmt.Fprintln(w, "NAME\tROLE\tAGENT\tLAST SIGNED IN\tSTATE")
-			for _, p := range list.Data {
-				agent, last, state := "-", "never", "ok"
-				if p.Agent != nil {
-					agent = *p.Agent
-				}
-				if p.LastLoginAt != nil {
-					last = p.LastLoginAt.Local().Format(time.DateTime)
-				}
-				if !p.HasPassword {
-					state = "no password"
-				}
-				if p.Disabled {
-					state = "disabled"
-				}
-				_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", p.Name, p.Role, agent, last, state)
+	return listing(c, &cobra.Command{Short: "List people", Example: "  callyard user list -o json"}, "/v1/users", nil, func(w io.Writer, list []person) {
+		_, _ = fmt.Fprintln(w, "NAME\tROLE\tAGENT\tLAST SIGNED IN\tSTATE")
+		for _, p := range list {
+			agent, last, state := "-", "never", "ok"
+			if p.Agent != nil {
+				agent = *p.Agent
 			}
-		})
+			if p.LastLoginAt != nil {
+				last = p.LastLoginAt.Local().Format(time.DateTime)
+			}
+			if !p.HasPassword {
+				state = "no password"
+			}
+			if p.Disabled {
+				state = "disabled"
+			}
+			_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", p.Name, p.Role, agent, last, state)
+		}
 	})
 }
 

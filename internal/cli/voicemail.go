@@ -4,12 +4,12 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"os"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -39,55 +39,34 @@ func (c *command) voicemail() *cobra.Command {
 }
 
 func (c *command) voicemailList() *cobra.Command {
-	var r reach
 	var box string
 	var fresh bool
-	cmd := &cobra.Command{
-		Use: "list", Short: "List messages, the latest first", Args: exactly(),
+	cmd := listing(c, &cobra.Command{
+		Short: "List messages, the latest first",
 		Example: `  callyard voicemail list --box sales --new
   callyard voicemail list -o json`,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			hub, err := r.client()
-			if err != nil {
-				return err
-			}
-			ctx, cancel := client.Within(cmd.Context())
-			defer cancel()
-			var list struct {
-				Data []voiceMessage `json:"data"`
-			}
-			q := url.Values{"limit": {"200"}, "box": {box}, "new": {strconv.FormatBool(fresh)}}
-			if err := hub.Get(ctx, "/v1/voicemail_messages?"+q.Encode(), &list); err != nil {
-				return err
-			}
-			if c.json() {
-				return c.printJSON(list)
-			}
-			return c.voicemailTable(list.Data)
-		},
-	}
+	}, "/v1/voicemail_messages", func() url.Values {
+		return url.Values{"box": {box}, "new": {strconv.FormatBool(fresh)}}
+	}, showMessages)
 	cmd.Flags().StringVar(&box, "box", "", "only of this `box`")
 	cmd.Flags().BoolVar(&fresh, "new", false, "only those that nobody has heard")
-	r.flags(cmd.Flags())
 	return cmd
 }
 
-func (c *command) voicemailTable(list []voiceMessage) error {
+func showMessages(w io.Writer, list []voiceMessage) {
 	if len(list) == 0 {
-		c.printf("no messages\n")
-		return nil
+		_, _ = fmt.Fprintln(w, "no messages")
+		return
 	}
-	t := tabwriter.NewWriter(c.Out, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(t, "MESSAGE\tBOX\tLEFT\tCALLER\tLENGTH\tHEARD BY")
+	_, _ = fmt.Fprintln(w, "MESSAGE\tBOX\tLEFT\tCALLER\tLENGTH\tHEARD BY")
 	for _, m := range list {
 		heard := "-"
 		if m.HeardAt != nil {
 			heard = cmp.Or(m.HeardBy, "somebody")
 		}
-		_, _ = fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", m.ID, m.Box, m.LeftAt.Local().Format(time.DateTime),
+		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", m.ID, m.Box, m.LeftAt.Local().Format(time.DateTime),
 			cmp.Or(strings.TrimSpace(m.From+" "+m.Name), "-"), minutes(time.Duration(m.Length)*time.Millisecond), heard)
 	}
-	return t.Flush()
 }
 
 func (c *command) voicemailSave() *cobra.Command {
@@ -104,7 +83,7 @@ func (c *command) voicemailSave() *cobra.Command {
 			ctx, cancel := client.Within(cmd.Context())
 			defer cancel()
 			file := cmp.Or(to, url.PathEscape(args[0])+".wav")
-			b, err := hub.File(ctx, "/v1/voicemail_messages/"+url.PathEscape(args[0])+"/audio")
+			b, err := hub.Bytes(ctx, "/v1/voicemail_messages/"+url.PathEscape(args[0])+"/audio")
 			if err != nil {
 				return err
 			}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -75,27 +76,16 @@ func (c *command) asking(cmd *cobra.Command, do func(ctx context.Context, hub *c
 }
 
 func (c *command) webhookList() *cobra.Command {
-	return c.asking(&cobra.Command{Use: "list", Short: "Show all webhooks and how they do", Args: exactly(), Example: "  callyard webhook list -o json"},
-		func(ctx context.Context, hub *client.Client, _ []string) error {
-			var page struct {
-				Data []webhook `json:"data"`
+	return listing(c, &cobra.Command{Short: "Show all webhooks and how they do", Example: "  callyard webhook list -o json"}, "/v1/webhooks", nil,
+		func(w io.Writer, list []webhook) {
+			if len(list) == 0 {
+				_, _ = fmt.Fprintln(w, "there are no webhooks; add one with: callyard webhook add URL")
+				return
 			}
-			if err := hub.Get(ctx, "/v1/webhooks?limit=200", &page); err != nil {
-				return err
-			}
-			if c.json() {
-				return c.printJSON(page)
-			}
-			if len(page.Data) == 0 {
-				c.printf("there are no webhooks; add one with: callyard webhook add URL\n")
-				return nil
-			}
-			w := tabwriter.NewWriter(c.Out, 0, 0, 2, ' ', 0)
 			_, _ = fmt.Fprintln(w, "WEBHOOK\tURL\tEVENTS\tSTATE")
-			for _, h := range page.Data {
+			for _, h := range list {
 				_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", h.ID, h.URL, strings.Join(h.Events, ","), h.state())
 			}
-			return w.Flush()
 		})
 }
 

@@ -116,16 +116,21 @@ func (c *Client) Get(ctx context.Context, path string, into any) error {
 	return err
 }
 
-// Bytes reads what is at a path as it is: a sound.
+// Bytes reads what is at a path as it is: a sound, at most 64 MiB.
 func (c *Client) Bytes(ctx context.Context, path string) ([]byte, error) {
-	res, err := c.send(ctx, Request{Path: path})
+	return c.Raw(ctx, Request{Path: path})
+}
+
+// Raw is Do for an answer that is no JSON.
+func (c *Client) Raw(ctx context.Context, r Request) ([]byte, error) {
+	res, err := c.send(ctx, r)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = res.Body.Close() }()
-	b, err := io.ReadAll(res.Body)
+	b, err := io.ReadAll(io.LimitReader(res.Body, 64<<20))
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, fmt.Errorf("%s: %w", r.Path, err)
 	}
 	return b, nil
 }
@@ -178,18 +183,4 @@ func (c *Client) send(ctx context.Context, r Request) (*http.Response, error) {
 // Within bounds a request that should be quick.
 func Within(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, 15*time.Second)
-}
-
-// File reads what is at a path as it is: a sound, at most 64 MiB.
-func (c *Client) File(ctx context.Context, path string) ([]byte, error) {
-	res, err := c.send(ctx, Request{Path: path})
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = res.Body.Close() }()
-	b, err := io.ReadAll(io.LimitReader(res.Body, 64<<20))
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return b, nil
 }
