@@ -2,9 +2,12 @@ package cli
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"os"
+	"time"
 
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/callyard/callyard/internal/client"
@@ -39,4 +42,20 @@ func (r *reach) client() (*client.Client, error) {
 		return nil, errors.New("no API key: give one with --key or CALLYARD_KEY (a hub prints it at its first start)")
 	}
 	return c, nil
+}
+
+// asking is a command that asks the hub for something and shows it.
+func (c *command) asking(cmd *cobra.Command, do func(ctx context.Context, hub *client.Client, args []string) error) *cobra.Command {
+	var r reach
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		hub, err := r.client()
+		if err != nil {
+			return err
+		}
+		ctx, cancel := context.WithTimeout(cmd.Context(), 40*time.Second)
+		defer cancel()
+		return do(ctx, hub, args)
+	}
+	r.flags(cmd.Flags())
+	return cmd
 }

@@ -117,7 +117,7 @@ and end up in the CRM.`,
   callyard doctor                     is this machine ready?
   callyard serve --apply setup.yaml   a hub of your own
   callyard parked --watch             who waits where`,
-	}, c.serve(), c.demo(), c.apply(), c.export(), c.flow(), c.parked(), c.lots(), c.queues(), c.agents(), c.numbers(), c.calendar(), c.call(), c.events(), c.callback(), c.trunk(), c.prompt(), c.voicemail(), c.user(), c.key(), c.audit(), c.webhook(), c.config(), c.migrate(), c.doctor(), c.openapi(), c.version())
+	}, c.serve(), c.demo(), c.apply(), c.export(), c.flow(), c.parked(), c.lots(), c.queues(), c.agents(), c.numbers(), c.calendar(), c.call(), c.events(), c.report(), c.contact(), c.callback(), c.trunk(), c.prompt(), c.voicemail(), c.user(), c.key(), c.audit(), c.webhook(), c.config(), c.migrate(), c.doctor(), c.openapi(), c.version())
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.Version = c.Version
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return &usageError{cmd.CommandPath(), err} })

@@ -24,6 +24,9 @@ func (c *command) outputFlags(root *cobra.Command) {
 	f.BoolVar(&c.noColor, "no-color", false, "no colours (also NO_COLOR; there are none unless on a terminal)")
 	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp)) // the flag is there
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
+		if _, ok := cmd.Annotations[inCSV]; ok && c.format == inCSV {
+			return nil
+		}
 		if !slices.Contains(formats, c.format) {
 			return misuse(cmd, "-o %s: there are table, json and yaml", c.format)
 		}

@@ -59,22 +59,6 @@ func (c *command) webhook() *cobra.Command {
 	}, c.webhookList(), c.webhookAdd(), c.webhookRemove(), c.webhookTest(), c.webhookDeliveries(), c.webhookResend())
 }
 
-// asking is a command that asks the hub for something and shows it.
-func (c *command) asking(cmd *cobra.Command, do func(ctx context.Context, hub *client.Client, args []string) error) *cobra.Command {
-	var r reach
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		hub, err := r.client()
-		if err != nil {
-			return err
-		}
-		ctx, cancel := context.WithTimeout(cmd.Context(), 40*time.Second)
-		defer cancel()
-		return do(ctx, hub, args)
-	}
-	r.flags(cmd.Flags())
-	return cmd
-}
-
 func (c *command) webhookList() *cobra.Command {
 	return listing(c, &cobra.Command{Short: "Show all webhooks and how they do", Example: "  callyard webhook list -o json"}, "/v1/webhooks", nil,
 		func(w io.Writer, list []webhook) {
