@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/mail"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -43,59 +42,6 @@ type Config struct {
 	Version string `koanf:"-"`         // of the program, not configured
 }
 
-// SIP is where phones and trunks reach us.
-type SIP struct {
-	Listen    []string `koanf:"listen"`    // "udp:0.0.0.0:5060", "tcp:0.0.0.0:5060"
-	Advertise string   `koanf:"advertise"` // host[:port] for Via and Contact; "" the listening address
-	Realm     string   `koanf:"realm"`
-	Digests   []string `koanf:"digests"`     // offered to phones, in this order: "SHA-256", "MD5"
-	SRTP      string   `koanf:"srtp"`        // encrypted audio of phones: "off", "optional", "required"
-	CallsPerS float64  `koanf:"calls_per_s"` // beyond it new calls are answered 503
-
-	LocalNets  []string    `koanf:"local_nets"` // "10.0.0.0/8": peers that are told the listening address, not the advertised one
-	Interfaces []Interface `koanf:"interfaces"` // instead of listen, when they differ
-
-	TLSCert     string `koanf:"tls_cert"`      // PEM files for tls: listeners, read again when they change
-	TLSKey      string `koanf:"tls_key"`       //
-	TLSClientCA string `koanf:"tls_client_ca"` // who must have certified those who connect; "" anybody may
-	TrustCA     string `koanf:"trust_ca"`      // who must have certified trunks we connect to; "" the system's authorities
-	OurCert     string `koanf:"our_cert"`      // shown to trunks that ask
-	OurKey      string `koanf:"our_key"`
-
-	WebPath    string   `koanf:"web_path"`    // of WebSocket on the HTTP listeners; "" switches it off
-	WebOrigins []string `koanf:"web_origins"` // whose pages may connect beside our own host's: "https://desk.example.com"
-
-	DNS []string `koanf:"dns"` // name servers for trunks' hosts, ip:port; none: the machine's
-}
-
-// Interface is one address SIP is spoken on, with what differs from the rest.
-type Interface struct {
-	Name      string   `koanf:"name"`
-	Listen    string   `koanf:"listen"`     // "udp:10.0.0.1:5060"
-	Advertise string   `koanf:"advertise"`  // host[:port]; "" the listening address
-	Media     string   `koanf:"media"`      // address for SDP; "" that of advertise
-	LocalNets []string `koanf:"local_nets"` // as above
-	TLSCert   string   `koanf:"tls_cert"`   // "" as above
-	TLSKey    string   `koanf:"tls_key"`
-}
-
-// Listeners are the interfaces to open: those listed, else one for each of
-// listen.
-func (s SIP) Listeners() []Interface {
-	is := append([]Interface(nil), s.Interfaces...)
-	if len(is) == 0 {
-		for _, l := range s.Listen {
-			is = append(is, Interface{Listen: l, Advertise: s.Advertise, LocalNets: s.LocalNets})
-		}
-	}
-	for i := range is {
-		if is[i].TLSCert == "" {
-			is[i].TLSCert, is[i].TLSKey = s.TLSCert, s.TLSKey
-		}
-	}
-	return is
-}
-
 // RTP is where media flows.
 type RTP struct {
 	IP        string `koanf:"ip"`        // "" the address SIP listens on
@@ -126,113 +72,6 @@ type HTTP struct {
 type Log struct {
 	Level  string `koanf:"level"`  // debug, info, warn, error
 	Format string `koanf:"format"` // text, json
-}
-
-// Webhook is told of every finished call, signed as Standard Webhooks asks.
-type Webhook struct {
-	URL    string `koanf:"url"`
-	Secret string `koanf:"secret"` // "whsec_…"
-}
-
-// HTTPOut is what may be reached by addresses that people enter: those of http nodes, and of webhooks (allow_nets).
-type HTTPOut struct {
-	AllowNets []string `koanf:"allow_nets"` // "10.1.2.0/24": private networks that may be reached beside all that is public
-	Secret    string   `koanf:"secret"`     // "whsec_…": signs the requests of nodes that are signed
-	OldSecret string   `koanf:"old_secret"` // signs too, while receivers change over to secret
-	PerHost   int      `koanf:"per_host"`   // requests under way to one host at a time; more come to error
-	Total     int      `koanf:"total"`      // and to all together
-}
-
-// Mail is the server that takes the e-mail of flows' notify nodes and of alerts.
-type Mail struct {
-	Host     string   `koanf:"host"`     // "" there is no e-mail
-	Port     int      `koanf:"port"`     // 0: 587, or 465 with tls, or 25 with none
-	TLS      string   `koanf:"tls"`      // "starttls", "tls", "none"
-	TrustCA  string   `koanf:"trust_ca"` // who must have certified the server; "" the system's authorities
-	Username string   `koanf:"username"`
-	Password string   `koanf:"password"`
-	From     string   `koanf:"from"` // "Callyard <calls@example.com>"
-	To       []string `koanf:"to"`   // who reads what names no address
-}
-
-// Chat is a room that notifications can be posted to.
-type Chat struct {
-	Name string `koanf:"name"` // "sales", as in chat:sales; the first is also "chat"
-	URL  string `koanf:"url"`  // its incoming webhook, as Slack, Mattermost and Teams have them
-}
-
-// Chat finds a room by the channel's name, "chat" or "chat:sales".
-func (c Config) Chat(channel string) (Chat, bool) {
-	for _, chat := range c.Chats {
-		if channel == "chat" || channel == "chat:"+chat.Name {
-			return chat, true
-		}
-	}
-	return Chat{}, false
-}
-
-// Channel says whether notifications can go that way. A webhook needs nothing
-// here: it may be set up later.
-func (c Config) Channel(name string) bool {
-	_, chat := c.Chat(name)
-	return name == "webhook" || name == "email" && c.Mail.Host != "" || chat
-}
-
-// noticeFaults are those of e-mail and chats.
-func (c Config) noticeFaults(bad func(key, format string, args ...any)) {
-	if m := c.Mail; m.Host != "" {
-		switch m.TLS {
-		case "starttls", "tls", "none":
-		default:
-			bad("mail.tls", "%q is none of starttls, tls and none", m.TLS)
-		}
-		if _, err := mail.ParseAddress(m.From); err != nil {
-			bad("mail.from", "%q is no address such as Callyard <calls@example.com>", m.From)
-		}
-		for _, to := range m.To {
-			if _, err := mail.ParseAddress(to); err != nil {
-				bad("mail.to", "%q is no address", to)
-			}
-		}
-		if m.Port < 0 || m.Port > 65535 {
-			bad("mail.port", "%d is no port", m.Port)
-		}
-	}
-	seen := map[string]bool{}
-	for i, chat := range c.Chats {
-		at := fmt.Sprintf("chats[%d]", i)
-		if chat.Name == "" || strings.ContainsAny(chat.Name, ": ") || seen[chat.Name] {
-			bad(at+".name", "%q must be there, once, without a colon or a space", chat.Name)
-		}
-		seen[chat.Name] = true
-		if !strings.HasPrefix(chat.URL, "https://") && !strings.HasPrefix(chat.URL, "http://") {
-			bad(at+".url", "must be https:// or http://")
-		}
-	}
-}
-
-// faults are those of its keys.
-func (o HTTPOut) faults(bad func(key, format string, args ...any)) {
-	if _, err := Prefixes(o.AllowNets); err != nil {
-		bad("http_out.allow_nets", "%w", err)
-	}
-	for key, secret := range map[string]string{"http_out.secret": o.Secret, "http_out.old_secret": o.OldSecret} {
-		if secret != "" && !strings.HasPrefix(secret, "whsec_") {
-			bad(key, `must begin with "whsec_"`)
-		}
-	}
-	if o.OldSecret != "" && o.Secret == "" {
-		bad("http_out.secret", "is needed beside old_secret")
-	}
-	if o.PerHost < 1 || o.Total < o.PerHost {
-		bad("http_out.per_host, http_out.total", "%d and %d: the first is 1 at least, the second no less than it", o.PerHost, o.Total)
-	}
-}
-
-// TTS is the program that speaks: it gets a text on standard input and writes WAV
-// to standard output.
-type TTS struct {
-	Command []string `koanf:"command"` // "{lang}" stands for the language; empty: espeak-ng if it is installed
 }
 
 // Default is a node on this machine that takes calls on the usual ports.
@@ -397,59 +236,6 @@ func (c Config) Validate() error {
 		bad("wrap_up_s", "%d is not between 0 and 3600", c.WrapUpS)
 	}
 	return errors.Join(errs...)
-}
-
-// faults tells bad what is wrong with the interfaces.
-func (s SIP) faults(bad func(key, format string, args ...any)) {
-	key := "sip.listen"
-	if len(s.Interfaces) > 0 {
-		key = "sip.interfaces"
-	}
-	is := s.Listeners()
-	if len(is) == 0 {
-		bad(key, "name at least one, such as udp:0.0.0.0:5060")
-	}
-	for _, i := range is {
-		transport, _, err := ParseListen(i.Listen)
-		if err != nil {
-			bad(key, "%w", err)
-		}
-		if transport == "tls" && (i.TLSCert == "" || i.TLSKey == "") {
-			bad("sip.tls_cert, sip.tls_key", "name both for %s", i.Listen)
-		}
-		if _, err := Prefixes(i.LocalNets); err != nil {
-			bad("sip.local_nets", "%w", err)
-		}
-		if i.Media != "" {
-			if _, err := netip.ParseAddr(i.Media); err != nil {
-				bad("sip.interfaces.media", "%w", err)
-			}
-		}
-	}
-	for _, d := range s.DNS {
-		if _, err := netip.ParseAddrPort(d); err != nil {
-			bad("sip.dns", "%q is no ip:port, such as 192.0.2.53:53", d)
-		}
-	}
-	if (s.OurCert == "") != (s.OurKey == "") {
-		bad("sip.our_cert, sip.our_key", "name both or none")
-	}
-	if s.WebPath != "" && !strings.HasPrefix(s.WebPath, "/") {
-		bad("sip.web_path", "%q must begin with a slash", s.WebPath)
-	}
-}
-
-// ParseListen reads "udp:127.0.0.1:5060".
-func ParseListen(s string) (transport string, at netip.AddrPort, err error) {
-	transport, addr, ok := strings.Cut(s, ":")
-	if !ok || (transport != "udp" && transport != "tcp" && transport != "tls") {
-		return "", at, fmt.Errorf("%q: want udp:ip:port, tcp:ip:port or tls:ip:port", s)
-	}
-	at, err = netip.ParseAddrPort(addr)
-	if err != nil {
-		return "", at, fmt.Errorf("%q: %w", s, err)
-	}
-	return transport, at, nil
 }
 
 // Prefixes reads networks, "10.0.0.0/8" or a single address.
