@@ -72,6 +72,7 @@ const (
 const (
 	Connected = "connected" // the two talked
 	NoAgents  = "no_agents" // nobody there to call: does not count
+	Closed    = "closed"    // the calendar has changed since: does not count
 	Stopped   = "hub_stopped"
 )
 

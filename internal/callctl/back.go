@@ -38,6 +38,9 @@ func (h *Hub) CallbackDue(ctx context.Context, due callback.Due) error {
 	if err != nil || !ok {
 		return err
 	}
+	if at := h.opens(ctx, owed, now); at.After(now) {
+		return h.cfg.Callbacks.Settle(ctx, owed.ID, id, callback.Outcome{What: callback.Closed, Again: at}, now)
+	}
 	c := newCall(h, Incoming{From: Party{Number: owed.Number, Name: owed.Name}, At: now}, owed.Number, nil)
 	c.id, c.log = id, h.cfg.Log.With("call", string(id))
 	c.scribe.log = c.log
@@ -54,6 +57,31 @@ func (h *Hub) CallbackDue(ctx context.Context, due callback.Due) error {
 	}
 	go c.run()
 	return nil
+}
+
+// opens is the first moment from t on at which the calendar of the node that made a
+// promise lets it be kept; beyond the promise's end if that never comes. Without a
+// calendar, or a flow to be had, that is any time.
+func (h *Hub) opens(ctx context.Context, owed callback.Callback, t time.Time) time.Time {
+	if owed.Flow == "" || h.cfg.Flow == nil {
+		return t
+	}
+	f, err := h.cfg.Flow(ctx, routing.Run{Flow: owed.Flow, Version: owed.Version, Subflows: owed.Subflows})
+	if err != nil { // a flow of the hub's own, or one that is gone
+		return t
+	}
+	at, ok := routing.MayCallBack(f, owed.Node, t)
+	if !ok {
+		return later(t, owed.Until).Add(time.Second)
+	}
+	return at
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // begun is the first fact of a callback's own call.
@@ -192,13 +220,7 @@ func (c *Call) settleBack() {
 		if o.What == callback.Stopped {
 			o.Again = now.Add(callback.Soon)
 		}
-		if h := c.hub.cfg; owed.Flow != "" && h.Flow != nil {
-			if f, err := h.Flow(ctx, routing.Run{Flow: owed.Flow, Version: owed.Version, Subflows: owed.Subflows}); err == nil { // else a flow of the hub's own, at any time
-				if at, ok := routing.MayCallBack(f, owed.Node, o.Again); ok {
-					o.Again = at
-				}
-			}
-		}
+		o.Again = c.hub.opens(ctx, owed, o.Again)
 		return c.hub.cfg.Callbacks.Settle(ctx, owed.ID, c.id, o, now)
 	})
 }

@@ -228,6 +228,23 @@ func TestCallingBack(t *testing.T) {
 			r.is("due", r.promise().Due.UTC().Format(time.RFC3339), "2000-01-03T09:00:00Z")
 		})
 	})
+	t.Run("one that is due on what has become a holiday waits for the next day", func(t *testing.T) {
+		story(t, func(r *rig) {
+			const node = `"in": {"type": "callback", "cfg": {"queue": "sales", "calendar": "c", "expires_s": 172800}, "on": {"default": "bye"}}`
+			r.flowWith(`"calendars": {"c": {"tz": "UTC", "open": {"mon-sun": ["00:00", "24:00"]}}},`, node)
+			r.serve(queues.Queue{Name: "sales"}, "ann")
+			r.calls()
+			r.pass(time.Second)
+			r.flowWith(`"calendars": {"c": {"tz": "UTC", "open": {"mon-sun": ["09:00", "17:00"]}, "holidays": ["2000-01-01"]}},`, node)
+			r.pass(time.Minute)
+			r.is("promise", r.kept(), "waiting after 0 of 2: closed")
+			r.is("due", r.promise().Due.UTC().Format(time.RFC3339), "2000-01-02T09:00:00Z")
+			r.is("calls to ann", len(r.phone.calls("ann")), 0)
+			r.flowWith(`"calendars": {"c": {"tz": "UTC", "open": {}}},`, node)
+			r.pass(36 * time.Hour)
+			r.is("promise", r.kept(), "failed after 0 of 2: closed")
+		})
+	})
 	t.Run("a parked caller is told, presses 1, and leaves the slot", func(t *testing.T) {
 		story(t, func(r *rig) {
 			r.serve(queues.Queue{Name: "sales"}, "ann")
