@@ -162,7 +162,7 @@ func TestAListenerComesBackOnAnotherNode(t *testing.T) {
 // A client that does not read is sent away, so that it holds up nobody and nothing
 // is kept for it; when it comes back it misses nothing.
 func TestASlowListenerIsSentAway(t *testing.T) {
-	h := newHubWith(t, func(d *httpapi.Deps) { d.Feed.Patience = 200 * time.Millisecond })
+	h := newHubWith(t, func(d *httpapi.Deps) { d.Feed.Patience = 3 * time.Second })
 	id := h.call()
 	u, err := url.Parse(h.url)
 	if err != nil {
