@@ -77,6 +77,9 @@ func (l Lot) Validate() error {
 // maxSlots bounds a lot: a thousand callers on hold are a queue, not a lot.
 const maxSlots = 1000
 
+// highestTier bounds the tiers that steps speak of.
+const highestTier = 99
+
 // highestSlot bounds what has to be dialled, and fits stores.
 const highestSlot = 99_999_999
 
@@ -106,6 +109,7 @@ func (v *faults) within(field string, d, lo, hi time.Duration) {
 
 func (v *faults) ladder(steps []Step, limit time.Duration) {
 	v.must(len(steps) > 0 && steps[len(steps)-1].Do == Goto, "ladder", "the last step does not end the park (goto)")
+	narrow := false
 	for i, s := range steps {
 		at := func(field string) string { return fmt.Sprintf("ladder[%d].%s", i, field) }
 		last := i == len(steps)-1
@@ -132,6 +136,13 @@ func (v *faults) ladder(steps []Step, limit time.Duration) {
 		case Enqueue:
 			v.escalation(at, s)
 			v.must(s.Queue != "", at("queue"), "is missing")
+			v.must(s.Tier == nil || *s.Tier >= 0 && *s.Tier <= highestTier, at("tier"), "is not within 0 and %d", highestTier)
+			narrow = s.Tier != nil || len(s.Skills) > 0
+		case Widen:
+			v.escalation(at, s)
+			v.must(narrow, at("do"), "everybody who serves the queue may be offered the call already: give the enqueue step before it a tier or skills")
+			v.must(s.Tier != nil || s.Skills != nil, at("tier"), "is missing, and so are skills: nobody is let in")
+			v.must(s.Tier == nil || *s.Tier >= 0 && *s.Tier <= highestTier, at("tier"), "is not within 0 and %d", highestTier)
 		case Announce:
 			v.escalation(at, s)
 		case Alert:
@@ -150,6 +161,8 @@ func (v *faults) ladder(steps []Step, limit time.Duration) {
 		}
 		v.must(s.Channel == "" || s.Do == Alert, at("channel"), "only alerts have a channel")
 		v.must(s.Repeat == 0 || s.Do == Remind, at("repeat_s"), "only reminders repeat")
+		v.must(!s.Leaves || s.Do == Enqueue, at("stay_parked"), "only who joins a queue leaves a slot")
+		v.must(s.Tier == nil && s.Skills == nil || s.Do == Enqueue || s.Do == Widen, at("tier"), "only steps about a queue have a tier or skills")
 	}
 }
 

@@ -70,7 +70,8 @@ func (s Step) MarshalJSON() ([]byte, error) {
 		stepFields
 		Repeat float64 `json:"repeat_s,omitempty"`
 		Ring   float64 `json:"ring_s,omitempty"`
-	}{seconds(s.After), stepFields(s), seconds(s.Repeat), seconds(s.Ring)})
+		Stay   *bool   `json:"stay_parked,omitempty"`
+	}{seconds(s.After), stepFields(s), seconds(s.Repeat), seconds(s.Ring), s.stays()})
 }
 
 // UnmarshalJSON reads durations as seconds, and no unknown keys.
@@ -80,6 +81,7 @@ func (s *Step) UnmarshalJSON(b []byte) error {
 		After  *float64 `json:"after_s"`
 		Repeat *float64 `json:"repeat_s"`
 		Ring   *float64 `json:"ring_s"`
+		Stay   *bool    `json:"stay_parked"`
 	}{stepFields: (*stepFields)(s)}
 	if err := strict(b, &in); err != nil {
 		return fmt.Errorf("step of a ladder: %w", err)
@@ -87,7 +89,18 @@ func (s *Step) UnmarshalJSON(b []byte) error {
 	read(&s.After, in.After)
 	read(&s.Repeat, in.Repeat)
 	read(&s.Ring, in.Ring)
+	if in.Stay != nil {
+		s.Leaves = !*in.Stay
+	}
 	return nil
+}
+
+// stays is written only where it says that the call does not.
+func (s Step) stays() *bool {
+	if !s.Leaves {
+		return nil
+	}
+	return new(bool)
 }
 
 // strict is the option that json.Decoder does not hand on to UnmarshalJSON.

@@ -33,6 +33,9 @@ type Step struct {
 	Ring      time.Duration `json:"-"`                  // recall 20 s, offer 15 s
 	Strategy  string        `json:"strategy,omitempty"` // offer: "ring_all" (default), "longest_idle"
 	Queue     string        `json:"queue,omitempty"`
+	Leaves    bool          `json:"-"`                    // enqueue: the call leaves its slot for the queue; "stay_parked": false
+	Tier      *int          `json:"tier,omitempty"`       // enqueue, widen: agents of this tier and those before it may be offered the call
+	Skills    []string      `json:"skills,omitzero"`      // enqueue, widen: who have all of these
 	Priority  string        `json:"priority,omitempty"`   // enqueue: a number or an expression, read by whoever joins the queue
 	When      string        `json:"when,omitempty"`       // an expression; false skips the step
 	OnUnknown string        `json:"on_unknown,omitempty"` // of a condition that cannot be known: "run" (default) or "skip"
@@ -49,6 +52,7 @@ const (
 	Recall   Do = "recall"
 	Offer    Do = "offer"
 	Enqueue  Do = "enqueue"
+	Widen    Do = "widen" // more agents of the queue that the call waits in may be offered it
 	Announce Do = "announce"
 	Alert    Do = "alert"
 	// OfferCallback tells the caller that a key gets them called back; pressing it

@@ -70,6 +70,13 @@ func TestValidate(t *testing.T) {
 		{"ring", func(l *Lot) { l.Ladder[1].Ring = sec(61) }, "ladder[1].ring_s: 61"},
 		{"offer to whom", func(l *Lot) { l.Ladder[1] = Step{After: sec(60), Do: Offer, Ring: sec(15), To: "team:"} }, `ladder[1].to: "team:" is none of`},
 		{"which queue", func(l *Lot) { l.Ladder[1] = Step{After: sec(60), Do: Enqueue} }, "ladder[1].queue: is missing"},
+		{"widens no queue", func(l *Lot) { l.Ladder[1] = Step{After: sec(60), Do: Widen, Skills: []string{}} }, "ladder[1].do: everybody who serves the queue"},
+		{"widens to nobody", func(l *Lot) {
+			one := 1
+			l.Ladder = []Step{{After: sec(30), Do: Enqueue, Queue: "desk", Tier: &one}, {After: sec(60), Do: Widen}, l.Ladder[2]}
+		}, "ladder[1].tier: is missing, and so are skills"},
+		{"leaves for nothing", func(l *Lot) { l.Ladder[1].Leaves = true }, "ladder[1].stay_parked: only who joins a queue"},
+		{"skills of a recall", func(l *Lot) { l.Ladder[1].Skills = []string{"es"} }, "ladder[1].tier: only steps about a queue"},
 		{"no step", func(l *Lot) { l.Ladder[1].Do = "sing" }, `ladder[1].do: "sing" is not a step`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -106,6 +113,22 @@ func TestJSON(t *testing.T) {
 			t.Errorf("back: %+v, %v", back, err)
 		}
 	})
+	t.Run("steps about queues, there and back", func(t *testing.T) {
+		two := 2
+		was := []Step{
+			{After: sec(5), Do: Enqueue, Queue: "desk", Tier: &two, Skills: []string{"es"}},
+			{After: sec(6), Do: Widen, Skills: []string{}},
+			{After: sec(7), Do: Enqueue, Queue: "desk", Leaves: true},
+		}
+		b, err := json.Marshal(was)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var back []Step
+		if err := json.Unmarshal(b, &back); err != nil || !reflect.DeepEqual(back, was) || strings.Count(string(b), `"stay_parked":false`) != 1 {
+			t.Errorf("back: %+v, %v, from %s", back, err, b)
+		}
+	})
 	t.Run("what is absent stays", func(t *testing.T) {
 		l := Defaults
 		if err := json.Unmarshal([]byte(`{"name": "hot", "claim_s": 7.5, "cool_down_s": 0}`), &l); err != nil {
@@ -124,7 +147,7 @@ func TestJSON(t *testing.T) {
 		if want := []Step{{After: sec(7), Do: Announce}}; !reflect.DeepEqual(l.Ladder, want) {
 			t.Errorf("got %+v", l.Ladder)
 		}
-		if Defaults.Ladder[0] != was {
+		if !reflect.DeepEqual(Defaults.Ladder[0], was) {
 			t.Error("the defaults were written to")
 		}
 	})

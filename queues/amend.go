@@ -1,6 +1,7 @@
 package queues
 
 import (
+	"slices"
 	"time"
 
 	"github.com/callyard/callyard/internal/call"
@@ -9,14 +10,22 @@ import (
 // Amendment is what somebody changes of a call that waits. What is not given stays.
 type Amendment struct {
 	Priority *int
-	First    *bool  // before all others, whatever their priority and however long they have waited; or no longer
-	Park     string // the slot that it waits in now
+	First    *bool   // before all others, whatever their priority and however long they have waited; or no longer
+	Park     *string // the park that it waits in now; "": none
+	Widen    *Pool   // lets more agents in, from now on
 }
 
-// amend changes the entry, and tells whether that changed its place in line.
-func (e *Entry) amend(a Amendment, now time.Time) (reordered bool) {
-	if a.Park != "" {
-		e.Park = a.Park
+// Pool is a change of who may be offered a call: what is nil stays as it was.
+type Pool struct {
+	Tier   *int
+	Skills []string
+}
+
+// Amended is the entry with what somebody changed, and whether that changed its
+// place in line. A call that everybody may be offered is as wide as it gets.
+func (e Entry) Amended(a Amendment, now time.Time) (_ Entry, reordered bool) {
+	if a.Park != nil {
+		e.Park = *a.Park
 	}
 	if a.Priority != nil {
 		reordered = e.Priority != *a.Priority
@@ -30,12 +39,17 @@ func (e *Entry) amend(a Amendment, now time.Time) (reordered bool) {
 		reordered = reordered || !e.FirstAt.Equal(at)
 		e.FirstAt = at
 	}
-	return reordered
-}
-
-// Amended is amend for stores that keep values.
-func (e Entry) Amended(a Amendment, now time.Time) (_ Entry, reordered bool) {
-	reordered = e.amend(a, now)
+	if a.Widen != nil && len(e.Reach) > 0 {
+		in := e.Reach[len(e.Reach)-1]
+		in.After = max(in.After, now.Sub(e.JoinedAt))
+		if a.Widen.Tier != nil {
+			in.Tier = *a.Widen.Tier
+		}
+		if a.Widen.Skills != nil {
+			in.Skills = a.Widen.Skills
+		}
+		e.Reach = append(slices.Clip(e.Reach), in)
+	}
 	return e, reordered
 }
 

@@ -77,8 +77,12 @@ func (m *Memory) Amend(_ context.Context, c call.ID, queue string, a Amendment, 
 		if e == nil {
 			return &NotWaitingError{c, queue}
 		}
-		if e.amend(a, now) {
+		var reordered bool
+		if *e, reordered = e.Amended(a, now); reordered {
 			m.note(e.ReorderedFact(by, now))
+		}
+		if a.Widen != nil {
+			m.wake(time.Time{}, queue)
 		}
 		amended = e.copy()
 		return nil

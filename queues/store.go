@@ -27,7 +27,8 @@ type Store interface {
 	// the queue for the call is withdrawn.
 	Leave(ctx context.Context, c call.ID, queue, outcome string, by call.Actor, now time.Time) error
 	// Amend changes what is known of a waiting call: its place in line (noted as
-	// queue.reordered) and the park it waits in. *NotWaitingError.
+	// queue.reordered), the park it waits in, and who may be offered it, which the
+	// queue decides anew. *NotWaitingError.
 	Amend(ctx context.Context, c call.ID, queue string, a Amendment, by call.Actor, now time.Time) (Entry, error)
 	// Switch has a waiting call wait in another queue with the same clock, by the
 	// rules of Join; an open offer is withdrawn. A refusal changes nothing. Waiting there

@@ -170,7 +170,10 @@ type Step struct {
 	Do, To, Strategy, Queue string
 	Priority, When, Outcome string
 	OnUnknown               string
-	Channel                 string `json:",omitempty"` // of an alert
+	Channel                 string   `json:",omitempty"` // of an alert
+	Leaves                  bool     `json:",omitempty"` // enqueue: the slot
+	Tier                    *int     `json:",omitempty"` // enqueue, widen
+	Skills                  []string `json:",omitzero"`
 }
 
 func (Answer) command()      {}

@@ -148,12 +148,17 @@ func TestLint(t *testing.T) {
 		{"ladder: steps never reached", park(`"ladder": [{"after_s": 6, "do": "goto", "outcome": "expired"}, {"after_s": 60, "do": "goto", "outcome": "expired"}]`), "nodes.p.cfg.ladder[0].do", "never reached"},
 		{"ladder: missing what it needs", park(`"ladder": [{"after_s": 6, "do": "enqueue"}, {"after_s": 60, "do": "goto", "outcome": "expired"}]`), "nodes.p.cfg.ladder[0].queue", "needs"},
 		{"ladder: key of another step", park(`"ladder": [{"after_s": 6, "do": "goto", "outcome": "expired", "ring_s": 5}]`), "nodes.p.cfg.ladder[0].ring_s", "does not read"},
-		{"ladder: step of a later version", park(`"ladder": [{"after_s": 6, "do": "widen"}]`), "nodes.p.cfg.ladder[0].do", "not one of"},
+		{"ladder: step of a later version", park(`"ladder": [{"after_s": 6, "do": "teleport"}]`), "nodes.p.cfg.ladder[0].do", "not one of"},
+		{"ladder: widens no queue", park(`"ladder": [{"after_s": 6, "do": "widen", "tier": 1}, {"after_s": 60, "do": "goto", "outcome": "expired"}]`), "nodes.p.cfg.ladder[0].do", "no step before it"},
+		{"ladder: widens what is wide", park(`"ladder": [{"after_s": 6, "do": "enqueue", "queue": "sales"}, {"after_s": 9, "do": "widen", "tier": 1}, {"after_s": 60, "do": "goto", "outcome": "expired"}]`), "nodes.p.cfg.ladder[1].do", "give the enqueue step"},
+		{"ladder: widens to nobody", park(`"ladder": [{"after_s": 6, "do": "enqueue", "queue": "sales", "tier": 1}, {"after_s": 9, "do": "widen", "tier": 1}, {"after_s": 60, "do": "goto", "outcome": "expired"}]`), "nodes.p.cfg.ladder[1].tier", "nobody is let in"},
+		{"ladder: widens by nothing", park(`"ladder": [{"after_s": 6, "do": "enqueue", "queue": "sales", "tier": 1}, {"after_s": 9, "do": "widen"}, {"after_s": 60, "do": "goto", "outcome": "expired"}]`), "nodes.p.cfg.ladder[1]", "give a tier or skills"},
+		{"ladder: widens by a tier what has all", park(`"ladder": [{"after_s": 6, "do": "enqueue", "queue": "sales", "skills": ["es"]}, {"after_s": 9, "do": "widen", "tier": 1}, {"after_s": 60, "do": "goto", "outcome": "expired"}]`), "nodes.p.cfg.ladder[1].tier", "every tier"},
 		{"ladder: number without a unit", park(`"ladder": [{"after": 6, "do": "alert", "to": "manager"}]`), "nodes.p.cfg.ladder[0].after", `write "after_s"`},
 		{"ladder: wrong person", park(`"ladder": [{"after_s": 6, "do": "offer", "to": "parker"}, {"after_s": 60, "do": "goto", "outcome": "expired"}]`), "nodes.p.cfg.ladder[0].to", "cannot be for"},
 		{"ladder: unknown queue", park(`"ladder": [{"after_s": 6, "do": "enqueue", "queue": "q"}, {"after_s": 60, "do": "goto", "outcome": "expired"}]`), "nodes.p.cfg.ladder[0].queue", "no queue"},
 		{"ladder: bad condition", park(`"ladder": [{"after_s": 6, "do": "remind", "to": "owner", "when": "crm."}, {"after_s": 60, "do": "goto", "outcome": "expired"}]`), "nodes.p.cfg.ladder[0].when", "expression"},
-		{"ladder: leaving the slot", park(`"ladder": [{"after_s": 6, "do": "enqueue", "queue": "sales", "stay_parked": false}, {"after_s": 60, "do": "goto", "outcome": "expired"}]`), "nodes.p.cfg.ladder[0].stay_parked", "not available"},
+		{"ladder: leaving the slot for nothing", park(`"ladder": [{"after_s": 6, "do": "alert", "to": "manager", "stay_parked": false}, {"after_s": 60, "do": "goto", "outcome": "expired"}]`), "nodes.p.cfg.ladder[0].stay_parked", "does not read"},
 		{"ladder: unknown announcement", park(`"ladder": [{"after_s": 6, "do": "announce", "to": "soon"}, {"after_s": 60, "do": "goto", "outcome": "expired"}]`), "nodes.p.cfg.ladder[0].to", "no prompt"},
 		{"slot", park(`"slot": "last"`), "nodes.p.cfg.slot", "number of a slot"},
 		{"test of another time", strings.Replace(park(""), `"name": "x"`, `"name": "x", "tests": [{"name": "t", "given": {"at": "noon"}, "expect": {}}]`, 1), "tests[0].given.at", "no time"},
@@ -226,7 +231,7 @@ func TestNodeTypes(t *testing.T) {
 	}
 	for _, want := range []string{
 		`"additionalProperties":false`, `"format":"queue"`, `"default":20`, `"required":["lot"]`, `"propertyNames":{"pattern":"^[0-9*#A-D]$"}`,
-		`"enum":["announce","remind","recall","offer","enqueue","alert","offer_callback","goto"]`, `"outcomes":["retrieved","expired","full","failed"]`,
+		`"enum":["announce","remind","recall","offer","enqueue","widen","alert","offer_callback","goto"]`, `"outcomes":["retrieved","expired","full","failed"]`,
 	} {
 		if !strings.Contains(string(b), want) {
 			t.Errorf("%s is not in the schemas", want)

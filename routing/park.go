@@ -21,19 +21,21 @@ type park struct {
 
 // rung is a step of the ladder as documents write it.
 type rung struct {
-	AfterS     secs   `json:"after_s"`
-	Do         string `json:"do"`
-	To         string `json:"to"`
-	RepeatS    secs   `json:"repeat_s"`
-	RingS      secs   `json:"ring_s"`
-	Strategy   string `json:"strategy"`
-	Queue      string `json:"queue"`
-	StayParked *bool  `json:"stay_parked"`
-	Priority   string `json:"priority"`
-	When       string `json:"when"`
-	OnUnknown  string `json:"on_unknown"`
-	Outcome    string `json:"outcome"`
-	Channel    string `json:"channel"`
+	AfterS     secs      `json:"after_s"`
+	Do         string    `json:"do"`
+	To         string    `json:"to"`
+	RepeatS    secs      `json:"repeat_s"`
+	RingS      secs      `json:"ring_s"`
+	Strategy   string    `json:"strategy"`
+	Queue      string    `json:"queue"`
+	StayParked *bool     `json:"stay_parked"`
+	Tier       *int      `json:"tier"`
+	Skills     *[]string `json:"skills"`
+	Priority   string    `json:"priority"`
+	When       string    `json:"when"`
+	OnUnknown  string    `json:"on_unknown"`
+	Outcome    string    `json:"outcome"`
+	Channel    string    `json:"channel"`
 }
 
 // CallbackRequested is the outcome of a park or a queue whose caller has asked to
@@ -63,13 +65,15 @@ func parkType() kind {
 func rungSchema() *Schema {
 	return object(fields{
 		"after_s":     seconds("from the start of parking", nil, 0, 9999),
-		"do":          {Type: "string", Enum: []string{"announce", "remind", "recall", "offer", "enqueue", "alert", "offer_callback", "goto"}},
+		"do":          {Type: "string", Enum: []string{"announce", "remind", "recall", "offer", "enqueue", "widen", "alert", "offer_callback", "goto"}},
 		"to":          name(LadderTarget, "remind, recall, offer, alert: who; announce, offer_callback: the prompt"),
 		"repeat_s":    seconds("remind: again and again", nil, 5, 600),
 		"ring_s":      seconds("recall: 20, offer: 15", nil, 1, 300),
 		"strategy":    {Type: "string", Enum: []string{"ring_all", "longest_idle", "ordered"}},
 		"queue":       name(QueueName, "enqueue"),
-		"stay_parked": {Type: "boolean", Description: "enqueue: the call keeps its slot; it always does"},
+		"stay_parked": {Type: "boolean", Description: "enqueue: the call keeps its slot; unless false: then it leaves it, if the queue takes it"},
+		"tier":        count("enqueue: agents of this tier and those before it may be offered the call; widen: now of this one", nil, 0, 99),
+		"skills":      listOf(text("enqueue: that an agent must have to be offered the call; widen: what is still asked for, an empty list: nothing")),
 		"priority":    name(Numeric, "enqueue: a number or an expression"),
 		"when":        name(Condition, "the step is left out unless it holds"),
 		"on_unknown":  choice("what becomes of a step whose condition cannot be known", "run", "skip"),
@@ -84,7 +88,7 @@ var (
 	defaultRing = map[string]time.Duration{"recall": 20 * time.Second, "offer": 15 * time.Second}
 	ladderOnly  = map[string][]string{ // keys that only some steps read
 		"repeat_s": {"remind"}, "ring_s": {"recall", "offer"}, "strategy": {"offer"}, "queue": {"enqueue"},
-		"priority": {"enqueue"}, "stay_parked": {"enqueue"}, "outcome": {"goto"}, "channel": {"alert"}, "to": {"remind", "recall", "offer", "alert", "announce", "offer_callback"},
+		"priority": {"enqueue"}, "stay_parked": {"enqueue"}, "tier": {"enqueue", "widen"}, "skills": {"enqueue", "widen"}, "outcome": {"goto"}, "channel": {"alert"}, "to": {"remind", "recall", "offer", "alert", "announce", "offer_callback"},
 	}
 	ladderTo = map[string][]string{ // who a step can be for
 		"remind": {"parker", "owner", "agent"}, "recall": {"parker", "owner", "agent"},
@@ -105,6 +109,10 @@ func (p *park) prepare(*Flow) {
 		s := Step{
 			After: r.AfterS.duration(), Do: r.Do, To: r.To, Repeat: r.RepeatS.duration(), Ring: r.RingS.duration(),
 			Strategy: r.Strategy, Queue: r.Queue, Priority: r.Priority, When: r.When, OnUnknown: r.OnUnknown, Outcome: r.Outcome, Channel: r.Channel,
+			Leaves: r.StayParked != nil && !*r.StayParked, Tier: r.Tier,
+		}
+		if r.Skills != nil {
+			s.Skills = append([]string{}, *r.Skills...)
 		}
 		if s.Ring == 0 {
 			s.Ring = defaultRing[s.Do]
@@ -150,6 +158,7 @@ func (p *park) lint(n *node, at place, out *faults) {
 	if !slotName.MatchString(p.Slot) {
 		out.err(at.in("slot"), "%q is not next, first or the number of a slot", p.Slot)
 	}
+	p.pools(at, out)
 	cfg, _ := n.cfg.(map[string]any)
 	written, _ := cfg["ladder"].([]any)
 	for i, r := range p.Ladder {
@@ -179,6 +188,44 @@ func (p *park) lint(n *node, at place, out *faults) {
 	}
 }
 
+// pools finds steps that let nobody into the pool of those who may be offered the call.
+func (p *park) pools(at place, out *faults) {
+	var queued *rung
+	for i := range p.Ladder {
+		r, here := &p.Ladder[i], at.in("ladder").item(i)
+		switch {
+		case r.Do == "enqueue":
+			queued = r
+		case r.Do != "widen":
+		case queued == nil:
+			out.err(here.in("do"), "no step before it puts the call in a queue")
+		case queued.Tier == nil && queued.Skills == nil:
+			out.err(here.in("do"), "everybody who serves queue %s may be offered the call already: give the enqueue step a tier or skills", queued.Queue)
+		default:
+			was := pool{skills: orNone(queued.Skills)}
+			if was.all = queued.Tier == nil; !was.all {
+				was.tier = *queued.Tier
+			}
+			was.widens(here, r.Tier, r.Skills, out)
+			next := *queued // the next step widens what this one has widened
+			if r.Tier != nil {
+				next.Tier = r.Tier
+			}
+			if r.Skills != nil {
+				next.Skills = r.Skills
+			}
+			queued = &next
+		}
+	}
+}
+
+func orNone(skills *[]string) []string {
+	if skills == nil {
+		return nil
+	}
+	return *skills
+}
+
 func (r rung) lint(at place, written map[string]any, out *faults) {
 	if need := needs[r.Do]; need != "" && show(written[need]) == "" {
 		out.err(at.in(need), "%s needs %q", r.Do, need)
@@ -187,9 +234,6 @@ func (r rung) lint(at place, written map[string]any, out *faults) {
 		if only, ok := ladderOnly[key]; ok && !slices.Contains(only, r.Do) {
 			out.err(at.in(key), "%s does not read %q", r.Do, key)
 		}
-	}
-	if r.Do == "enqueue" && r.StayParked != nil && !*r.StayParked {
-		out.err(at.in("stay_parked"), "leaving the slot when a queue is joined is not available in this version; leave by a goto to a queue node")
 	}
 	if who, ok := ladderTo[r.Do]; ok && r.To != "" && !slices.Contains(who, kindOf(r.To)) {
 		out.err(at.in("to"), "%s cannot be for %q", r.Do, r.To)

@@ -200,34 +200,14 @@ func (q *queue) reach() []Reach {
 
 // widens finds what would not let more and more agents in.
 func (q *queue) widens(at place, out *faults) {
-	after, tier, skills := secs(0), 0, q.Skills
+	after, was := secs(0), pool{skills: q.Skills}
 	for i, w := range q.Widen {
 		here := at.in("widen").item(i)
 		if w.AfterS <= after && i > 0 {
 			out.err(here.in("after_s"), "%v s does not come after %v s", w.AfterS, after)
 		}
 		after = w.AfterS
-		if w.Tier == nil && w.Skills == nil {
-			out.err(here, "lets nobody in: give a tier or skills")
-		}
-		if w.Tier != nil {
-			if *w.Tier <= tier {
-				out.err(here.in("tier"), "tier %d comes after tier %d: nobody is let in", *w.Tier, tier)
-			}
-			tier = *w.Tier
-		}
-		if w.Skills == nil {
-			continue
-		}
-		for _, s := range *w.Skills {
-			if !slices.Contains(skills, s) {
-				out.err(here.in("skills"), "%q was not asked for before: that lets fewer in", s)
-			}
-		}
-		if len(*w.Skills) >= len(skills) {
-			out.err(here.in("skills"), "asks for as much as before")
-		}
-		skills = *w.Skills
+		was = was.widens(here, w.Tier, w.Skills, out)
 	}
 }
 

@@ -2,7 +2,6 @@ package callctl
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"strings"
@@ -11,7 +10,6 @@ import (
 	"github.com/callyard/callyard/crm"
 	"github.com/callyard/callyard/internal/call"
 	"github.com/callyard/callyard/parking"
-	"github.com/callyard/callyard/queues"
 	"github.com/callyard/callyard/routing"
 )
 
@@ -141,6 +139,8 @@ func (c *Call) rung(n int, s parking.Step) {
 		c.ringFor(n, "offer", orElse(s.Ring, offerRing), false, s, s.To)
 	case parking.Enqueue:
 		c.enqueue(n, s)
+	case parking.Widen:
+		c.widen(n, s)
 	case parking.Announce:
 		lot := c.stay.lot
 		c.ear().Play(clips(orText(s.To, "still-waiting")), func(whole bool) {
@@ -246,30 +246,6 @@ func (c *Call) ringFor(n int, via string, ring time.Duration, whoever bool, s pa
 	})
 }
 
-// enqueue puts the call in line while it stays in its slot, with its original clock.
-func (c *Call) enqueue(n int, s parking.Step) {
-	priority, err := routing.EvalInt(orText(s.Priority, "0"), c.scope())
-	if err != nil {
-		c.log.Warn("priority not understood, using 0", "priority", s.Priority, "err", err)
-	}
-	if c.line != nil {
-		c.stepResult(c.stay.park.ID, n, "already_queued", nil)
-		return
-	}
-	p := c.stay.park
-	c.standInLine(place{queue: s.Queue, since: p.ParkedAt, priority: priority}, p.ID, func(err error) { // the call may have left the slot meanwhile
-		var refused *queues.RefusedError
-		switch {
-		case errors.As(err, &refused):
-			c.stepResult(p.ID, n, refused.Why, map[string]any{"queue": s.Queue})
-		case err != nil:
-			c.stepResult(p.ID, n, "failed", map[string]any{"error": err.Error()})
-		default:
-			c.stepResult(p.ID, n, "joined", map[string]any{"queue": s.Queue, "priority": priority})
-		}
-	})
-}
-
 func (c *Call) stepResult(id string, n int, result string, data map[string]any) {
 	now := time.Now()
 	c.parks("step result", func(ctx context.Context, s Parking) error {
@@ -320,15 +296,21 @@ func (c *Call) leaveSlot(next, outcome, do string, by call.Actor, again func()) 
 		}
 		c.left(now)
 		c.expired = true
-		c.stopAll(call.Gone)
-		c.leaveLineQuietly("expired", by)
-		c.ear().Silence()
-		if s.node != "" {
-			c.resume(outcome, nil)
-			return
-		}
-		c.overflowTo(do, s.lot)
+		c.goElsewhere(s, outcome, do, by)
 	})
+}
+
+// goElsewhere: nobody has taken a call that was parked, and it goes where its flow,
+// or do for one that a person parked, says.
+func (c *Call) goElsewhere(s *stay, outcome, do string, by call.Actor) {
+	c.stopAll(call.Gone)
+	c.leaveLineQuietly("expired", by)
+	c.ear().Silence()
+	if s.node != "" {
+		c.resume(outcome, nil)
+		return
+	}
+	c.overflowTo(do, s.lot)
 }
 
 func onExpired(l parking.Lot) string { return orText(l.OnExpired, "voicemail:"+l.Name) }

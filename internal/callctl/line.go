@@ -20,6 +20,7 @@ type line struct {
 	exit   map[string]string // digit → outcome
 	parked bool              // waits in a slot at the same time: the slot's clock bounds the wait
 	timer  *time.Timer
+	onward func(outcome string) // of a call that came from a slot: where it goes when nobody takes it
 
 	moving bool     // another queue has been asked for
 	later  []func() // what waits for its answer
@@ -113,10 +114,14 @@ func (c *Call) standInLine(at place, park string, then func(error)) {
 
 // leaveLine takes the call out of the queue and tells the flow.
 func (c *Call) leaveLine(why, outcome string, by call.Actor, vars map[string]any) {
-	inSlot := c.line.parked
+	inSlot, onward := c.line.parked, c.line.onward
 	c.stopVia("queue", call.Gone)
 	c.leaveLineQuietly(why, by)
-	if !inSlot {
+	switch {
+	case inSlot:
+	case onward != nil:
+		onward(outcome)
+	default:
 		c.resume(outcome, vars)
 	}
 }

@@ -85,6 +85,7 @@ func rungs(steps []routing.Step) []parking.Step {
 		out = append(out, parking.Step{
 			After: s.After, Do: parking.Do(s.Do), To: s.To, Repeat: s.Repeat, Ring: s.Ring,
 			Strategy: s.Strategy, Queue: s.Queue, Priority: s.Priority, When: s.When, OnUnknown: s.OnUnknown, Outcome: s.Outcome, Channel: s.Channel,
+			Leaves: s.Leaves, Tier: s.Tier, Skills: s.Skills,
 		})
 	}
 	return out

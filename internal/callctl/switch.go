@@ -104,7 +104,7 @@ func (c *Call) lineFollows() {
 	}
 	queue, park := c.line.queue, c.stay.park.ID
 	c.lines("line follows the slot", func(ctx context.Context, s Lines) error {
-		_, err := s.Amend(ctx, c.id, queue, queues.Amendment{Park: park}, call.Actor{}, time.Now())
+		_, err := s.Amend(ctx, c.id, queue, queues.Amendment{Park: &park}, call.Actor{}, time.Now())
 		return err
 	})
 }

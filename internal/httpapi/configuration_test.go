@@ -235,3 +235,24 @@ func TestCallsAndNodeTypes(t *testing.T) {
 		t.Error(a.body[:100])
 	}
 }
+
+func TestLotsWithStepsAboutQueues(t *testing.T) {
+	h := newHub(t)
+	ladder := `[{"after_s":10,"do":"offer_callback","to":"call-you"},{"after_s":20,"do":"enqueue","queue":"sales","tier":0,"skills":["es"]},` +
+		`{"after_s":40,"do":"widen","tier":2,"skills":[]},{"after_s":60,"do":"enqueue","queue":"sales","stay_parked":false}]`
+	h.must(200, "PUT", "/v1/lots/sales", `{"first":701,"last":709,"ladder":`+ladder+`}`)
+	got := h.must(200, "GET", "/v1/lots/sales", nil).doc["ladder"]
+	if dig(got, 1, "tier") != 0.0 || dig(got, 1, "skills", 0) != "es" || dig(got, 1, "stay_parked") != nil {
+		t.Errorf("enqueue: %v", dig(got, 1))
+	}
+	if skills, _ := dig(got, 2, "skills").([]any); dig(got, 2, "tier") != 2.0 || skills == nil || len(skills) != 0 {
+		t.Errorf("widen: %v", dig(got, 2))
+	}
+	if dig(got, 3, "stay_parked") != false {
+		t.Errorf("leaves: %v", dig(got, 3))
+	}
+	a := h.problem(422, "validation_failed", "PUT", "/v1/lots/sales", `{"first":701,"last":709,"ladder":[{"after_s":40,"do":"widen","tier":2}]}`)
+	if a.location() != "body" || !strings.Contains(a.body, "ladder[0].do: everybody") {
+		t.Error(a.body)
+	}
+}

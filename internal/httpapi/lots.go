@@ -30,18 +30,21 @@ type Lot struct {
 
 // Step is one rung of an escalation ladder, counted from the start of parking.
 type Step struct {
-	After     float64 `json:"after_s"`
-	Do        string  `json:"do" enum:"remind,recall,offer,enqueue,announce,alert,goto"`
-	To        string  `json:"to,omitempty"`
-	Repeat    float64 `json:"repeat_s,omitempty"`
-	Ring      float64 `json:"ring_s,omitempty"`
-	Strategy  string  `json:"strategy,omitempty"`
-	Queue     string  `json:"queue,omitempty"`
-	Priority  string  `json:"priority,omitempty"`
-	When      string  `json:"when,omitempty"`
-	OnUnknown string  `json:"on_unknown,omitempty" enum:"run,skip" doc:"Of a condition that cannot be known; run unless set"`
-	Outcome   string  `json:"outcome,omitempty"`
-	Channel   string  `json:"channel,omitempty" doc:"Of an alert: webhook unless set, email, chat or chat:<name>"`
+	After     float64  `json:"after_s"`
+	Do        string   `json:"do" enum:"remind,recall,offer,enqueue,widen,announce,alert,offer_callback,goto"`
+	To        string   `json:"to,omitempty"`
+	Repeat    float64  `json:"repeat_s,omitempty"`
+	Ring      float64  `json:"ring_s,omitempty"`
+	Strategy  string   `json:"strategy,omitempty"`
+	Queue     string   `json:"queue,omitempty"`
+	Stay      *bool    `json:"stay_parked,omitempty" doc:"Of an enqueue: false leaves the slot, if the queue takes the call"`
+	Tier      *int     `json:"tier,omitempty" minimum:"0" maximum:"99" doc:"Of an enqueue or a widen: agents of this tier and those before it may be offered the call"`
+	Skills    []string `json:"skills,omitzero" maxItems:"100" doc:"Of an enqueue or a widen: who have all of these"`
+	Priority  string   `json:"priority,omitempty"`
+	When      string   `json:"when,omitempty"`
+	OnUnknown string   `json:"on_unknown,omitempty" enum:"run,skip" doc:"Of a condition that cannot be known; run unless set"`
+	Outcome   string   `json:"outcome,omitempty"`
+	Channel   string   `json:"channel,omitempty" doc:"Of an alert: webhook unless set, email, chat or chat:<name>"`
 }
 
 // SlotState is what may be done with a slot.
@@ -166,9 +169,14 @@ func (a *api) fill(ctx context.Context, b *body[Lot]) error {
 func lotOf(l parking.Lot) (Lot, error) { return as[Lot](l) }
 
 func stepOf(s parking.Step) Step {
+	var stay *bool // said only of a step that leaves the slot
+	if s.Leaves {
+		stay = new(bool)
+	}
 	return Step{
 		After: max(0, s.After).Seconds(), Do: string(s.Do), To: s.To, Repeat: max(0, s.Repeat).Seconds(), Ring: max(0, s.Ring).Seconds(),
 		Strategy: s.Strategy, Queue: s.Queue, Priority: s.Priority, When: s.When, OnUnknown: s.OnUnknown, Outcome: s.Outcome, Channel: s.Channel,
+		Stay: stay, Tier: s.Tier, Skills: s.Skills,
 	}
 }
 

@@ -45,6 +45,11 @@ func fill(v reflect.Value) {
 		v.SetString(v.Type().Name() + " of its own")
 	case reflect.Int, reflect.Int64:
 		v.SetInt(7)
+	case reflect.Bool:
+		v.SetBool(true)
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		fill(v.Elem())
 	case reflect.Slice:
 		v.Set(reflect.MakeSlice(v.Type(), 1, 1))
 		fill(v.Index(0))
@@ -61,7 +66,7 @@ func fill(v reflect.Value) {
 func TestDurationsThatAreOff(t *testing.T) {
 	off := parking.Step{Do: parking.Recall, Ring: parking.Off}
 	want, err := as[Step](off)
-	if got := stepOf(off); err != nil || got != want {
+	if got := stepOf(off); err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v, and its JSON says %+v: %v", got, want, err)
 	}
 	none := queues.Queue{Name: "sales", WrapUp: -time.Second, Agents: []queues.Assignment{}}

@@ -92,6 +92,8 @@ func (c *stage) key(d string) {
 		g.timer = c.clock.after(between, c.still(c.gathered))
 	case c.stay != nil && c.stay.mayCall && d == "1":
 		c.leaveSlot("callback", routing.CallbackRequested, "caller")
+	case c.line != nil && c.line.back && d == "1":
+		c.goElsewhere(routing.CallbackRequested)
 	case c.line != nil && !c.line.parked && c.wait.exits[d] != "":
 		c.leaveLine("exit_key")
 		c.resume("exit_key", map[string]any{"key": d})

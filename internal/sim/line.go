@@ -18,6 +18,7 @@ type line struct {
 	queue  string
 	wrapUp time.Duration
 	parked bool // waits in a slot at the same time
+	back   bool // was told in a slot that 1 gets them called back
 }
 
 // wake is a job that the queues have asked for.

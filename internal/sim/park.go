@@ -3,7 +3,6 @@ package sim
 import (
 	"cmp"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -12,7 +11,6 @@ import (
 
 	"github.com/callyard/callyard/internal/call"
 	"github.com/callyard/callyard/parking"
-	"github.com/callyard/callyard/queues"
 	"github.com/callyard/callyard/routing"
 )
 
@@ -83,6 +81,7 @@ func rungs(steps []routing.Step) []parking.Step {
 		out = append(out, parking.Step{
 			After: s.After, Do: parking.Do(s.Do), To: s.To, Repeat: s.Repeat, Ring: s.Ring,
 			Strategy: s.Strategy, Queue: s.Queue, Priority: s.Priority, When: s.When, OnUnknown: s.OnUnknown, Outcome: s.Outcome, Channel: s.Channel,
+			Leaves: s.Leaves, Tier: s.Tier, Skills: s.Skills,
 		})
 	}
 	return out
@@ -201,6 +200,8 @@ func (c *stage) rung(n int, s parking.Step) {
 		c.ringFor(n, "offer", orElse(s.Ring, 15*time.Second), false, s, s.To)
 	case parking.Enqueue:
 		c.enqueue(n, s)
+	case parking.Widen:
+		c.widen(n, s)
 	case parking.Announce:
 		lot := c.stay.lot
 		prompt := cmp.Or(s.To, "still-waiting")
@@ -238,32 +239,6 @@ func (c *stage) ringFor(n int, via string, ring time.Duration, whoever bool, s p
 	}
 }
 
-// enqueue puts the call in line while it stays in its slot, with its original clock.
-func (c *stage) enqueue(n int, s parking.Step) {
-	if c.line != nil {
-		c.stepResult(n, "already_queued", "")
-		return
-	}
-	q, ok := c.world.queue(s.Queue)
-	if !ok {
-		c.stepResult(n, "failed", fmt.Sprintf("there is no queue %s", s.Queue))
-		return
-	}
-	priority, _ := routing.EvalInt(cmp.Or(s.Priority, "0"), c.scope())
-	p := c.stay.park
-	var refused *queues.RefusedError
-	switch err := c.stand(q, priority, p.ID, p.ParkedAt, p.Deadline.Sub(c.clock.now)); {
-	case c.over():
-	case errors.As(err, &refused):
-		c.stepResult(n, refused.Why, "queue "+s.Queue)
-	case err != nil:
-		c.stepResult(n, "failed", err.Error())
-	default:
-		c.stepResult(n, "joined", fmt.Sprintf("queue %s, priority %d", s.Queue, priority))
-		c.woken()
-	}
-}
-
 func (c *stage) stepResult(n int, result, about string) {
 	text := "step " + strconv.Itoa(n) + " comes to: " + result
 	if about != "" {
@@ -284,6 +259,11 @@ func (c *stage) expire(n int) {
 // leaveSlot ends the stay; the flow goes on by outcome, to a node of type next.
 func (c *stage) leaveSlot(next, outcome, via string) {
 	c.endStay(0, parking.ExpiryReason(next), call.Actor{Via: via})
+	c.goElsewhere(outcome)
+}
+
+// goElsewhere: nobody has taken a call that was parked.
+func (c *stage) goElsewhere(outcome string) {
 	c.leaveLine("expired")
 	c.stopRinging()
 	c.hear("silence", "")

@@ -1,6 +1,7 @@
 package sim_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -134,6 +135,50 @@ func TestLadder(t *testing.T) {
 	t.Run("a lot that is not there", func(t *testing.T) {
 		r := run(t, sim.World{}, f, routing.Imagined{})
 		told(t, r, "refused: there is no lot sales", "failed")
+	})
+}
+
+func TestLadderIntoQueue(t *testing.T) {
+	ladder := func(steps string) *routing.Flow {
+		return flow(t, "p", `"p": {"type": "park", "cfg": {"lot": "sales", "max_park_s": 120, "ladder": [`+steps+`, {"after_s": 120, "do": "goto", "outcome": "expired"}]},
+			"on": {"retrieved": "bye", "callback_requested": "bye", "expired": "v", "default": "v"}}, "v": {"type": "voicemail", "on": {"default": "bye"}}`)
+	}
+	t.Run("widened, the lower tier is asked at once", func(t *testing.T) {
+		f := ladder(`{"after_s": 10, "do": "enqueue", "queue": "sales", "tier": 0}, {"after_s": 40, "do": "widen", "tier": 1}`)
+		r := run(t, hub(), f, routing.Imagined{Agents: map[string]string{"ann": "talking", "ben": "talking", "cy": "available:3s"}})
+		told(t, r, "10s p step_result: step 0 comes to: joined", "40s p step_result: step 1 comes to: widened", "40s p rings: the phone of cy", "43s p answers: cy")
+		if r.Outcome != "retrieved" {
+			t.Error(r.Outcome)
+		}
+	})
+	t.Run("nothing to widen", func(t *testing.T) {
+		f := ladder(`{"after_s": 10, "do": "enqueue", "queue": "sales", "tier": 0, "when": "call.from == \"nobody\""}, {"after_s": 40, "do": "widen", "tier": 1}`)
+		told(t, run(t, hub(), f, routing.Imagined{}), "step_skipped: step 0", "step 1 comes to: not_queued")
+	})
+	leaves := ladder(`{"after_s": 5, "do": "offer_callback", "to": "call-you"}, {"after_s": 10, "do": "enqueue", "queue": "sales", "stay_parked": false}, {"after_s": 60, "do": "offer", "to": "agent:cy"}`)
+	t.Run("the call leaves its slot, and is answered from the queue", func(t *testing.T) {
+		r := run(t, hub(), leaves, routing.Imagined{Agents: map[string]string{"ann": "available:4s"}, TalkS: 60})
+		told(t, r, "10s p step_result: step 1 comes to: left_slot", "14s p answers: ann")
+		if r.Outcome != "retrieved" || !slices.Contains(r.Hears, sim.Heard{FromMS: 10_000, ToMS: 14_000, Kind: "music", What: "waltz"}) {
+			t.Error(r.Outcome, r.Hears)
+		}
+	})
+	t.Run("and goes where the ladder ends when nobody takes it", func(t *testing.T) {
+		r := run(t, hub(), leaves, routing.Imagined{Agents: map[string]string{"ann": "no_answer"}})
+		told(t, r, "comes to: left_slot", "2m0s p timeout")
+		if strings.Join(r.Path, " ") != "p v bye" || strings.Contains(story(r), "agent:cy") {
+			t.Error(r.Path, story(r))
+		}
+	})
+	t.Run("the key that was offered in the slot still counts", func(t *testing.T) {
+		r := run(t, hub(), leaves, routing.Imagined{Agents: map[string]string{"ann": "no_answer"}}, routing.ImaginedEvent{AtS: 20, Digits: "1"})
+		if r.Outcome != "callback_requested" {
+			t.Error(r.Outcome, story(r))
+		}
+	})
+	t.Run("a queue that takes nobody leaves it in its slot, and the ladder goes on", func(t *testing.T) {
+		r := run(t, hub(), leaves, routing.Imagined{Agents: map[string]string{"ann": "away"}})
+		told(t, r, "step 1 comes to: all_away", "step_started: step 2")
 	})
 }
 

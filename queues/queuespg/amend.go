@@ -24,8 +24,11 @@ func (s *Store) Amend(ctx context.Context, id call.ID, queue string, a queues.Am
 		if e, reordered = was.Amended(a, now); reordered {
 			c.note(e.ReorderedFact(by, now))
 		}
-		c.Later(`update entries set priority = $3, first_at = $4, park = $5 where call_id = $1 and queue = $2`,
-			id, queue, e.Priority, null(e.FirstAt), e.Park)
+		if a.Widen != nil {
+			c.wake(queue)
+		}
+		c.Later(`update entries set priority = $3, first_at = $4, park = $5, reach = $6 where call_id = $1 and queue = $2`,
+			id, queue, e.Priority, null(e.FirstAt), e.Park, reachOf(e))
 		return nil
 	})
 	if err != nil {

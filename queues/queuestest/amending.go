@@ -77,9 +77,36 @@ func testAmending(t *testing.T, open func(t *testing.T) Hub) {
 	t.Run("the slot it waits in may change, which is no news of the queue", func(t *testing.T) {
 		r := enter(t, open, "ann")
 		c := r.join("sales")
-		equal(t, "park", r.amend(c, queues.Amendment{Park: "park_2"}).Park, "park_2")
+		park, none := "park_2", ""
+		equal(t, "park", r.amend(c, queues.Amendment{Park: &park}).Park, "park_2")
 		equal(t, "stored", r.entry(c).Park, "park_2")
+		r.amend(c, queues.Amendment{Park: &none})
+		equal(t, "left", r.entry(c).Park, "")
 		r.facts(c, call.QueueJoined)
+	})
+	t.Run("more agents are let in from now on, and asked at once", func(t *testing.T) {
+		r := enter(t, open, "ann")
+		r.change("sales", func(q *queues.Queue) { q.Agents[0].Tier = 2 })
+		c := r.caller()
+		r.ok(r.Store.Join(t.Context(), queues.Entry{Call: c, Node: "n1", Queue: "sales", Reach: []queues.Reach{{Tier: 0, Skills: []string{"es"}}}}, r.now))
+		equal(t, "nobody is in reach", len(r.decide("sales")), 0)
+		r.pass(30 * time.Second)
+		two := 2
+		r.amend(c, queues.Amendment{Widen: &queues.Pool{Tier: &two}})
+		equal(t, "nobody has the skill", len(r.decide("sales")), 0)
+		r.pass(30 * time.Second)
+		r.forget()
+		e := r.amend(c, queues.Amendment{Widen: &queues.Pool{Skills: []string{}}})
+		equal(t, "reach", e.Reach, []queues.Reach{{Skills: []string{"es"}}, {After: 30 * time.Second, Tier: 2, Skills: []string{"es"}}, {After: time.Minute, Tier: 2, Skills: []string{}}})
+		equal(t, "stored", r.entry(c).Reach, e.Reach)
+		args, _ := jobs[queues.Distribute](r)
+		equal(t, "distributed", len(args), 1)
+		offers := r.decide("sales")
+		if len(offers) != 1 || offers[0].Agents[0] != "ann" {
+			t.Errorf("offers %v", offers)
+		}
+		other := r.join("sales")
+		equal(t, "everybody stays everybody", len(r.amend(other, queues.Amendment{Widen: &queues.Pool{Tier: &two}}).Reach), 0)
 	})
 	t.Run("who does not wait cannot be put anywhere", func(t *testing.T) {
 		r := enter(t, open, "ann")
