@@ -76,6 +76,16 @@ var moves = []behaviour{
 			t.Errorf("check finds %v, %v", faults, err)
 		}
 	}},
+	{"a call that only some may take is still theirs in another slot", func(t *testing.T, y *yard) {
+		y.lot(t, 2)
+		next := y.move(t, y.park(t, func(p *parking.Park) { p.Takers = []string{"ann"} }), "", 0, after(5))
+		_, err := y.Claim(t.Context(), parking.Target{Park: next.ID}, dials("bob"), after(6))
+		var denied *parking.DeniedError
+		if !errors.As(err, &denied) {
+			t.Errorf("bob: %v", err)
+		}
+		y.claim(t, next, "ann", after(7))
+	}},
 	{"a move without a slot takes the next free one, and the one left cools down", func(t *testing.T, y *yard) {
 		y.lot(t, 3)
 		p := y.park(t)
