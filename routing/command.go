@@ -46,6 +46,13 @@ type (
 		Cache    time.Duration
 		OnMany   string
 	}
+	// Read asks how things are at this moment, for a node that is to be walked then.
+	// Waits for ReadOutcome, with Vars["queue"] and Vars["rep"]; what cannot be known
+	// in a moment is left out.
+	Read struct {
+		Node string
+		Needed
+	}
 	// HTTP asks another system. Waits for "ok", "error", "timeout", with Vars["http"]:
 	// status, took_ms, why in words, and, where Wanted, the answer (see ReadAnswer).
 	HTTP struct {
@@ -181,6 +188,7 @@ func (Play) command()        {}
 func (Gather) command()      {}
 func (Lookup) command()      {}
 func (HTTP) command()        {}
+func (Read) command()        {}
 func (Dial) command()        {}
 func (Queue) command()       {}
 func (Park) command()        {}

@@ -88,7 +88,7 @@ func (f *Flow) afterTalk(run Run, outcome string, now time.Time) (Run, []Command
 	}
 	run = run.copied()
 	run.At = ""
-	w := &walk{flow: f, run: &run, now: now}
+	w := &walk{flow: f, run: &run, now: now, blind: true}
 	w.from(w.left(n, turn{outcome: outcome, reason: "the caller hung up in conversation"}))
 	return run, w.cmds, f.asks(run.At)
 }

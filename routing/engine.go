@@ -51,6 +51,8 @@ func Resume(f *Flow, run Run, e Event) (Run, []Command, error) {
 		return run, nil, fmt.Errorf("resume flow %s: %w", f.name, ErrBroken)
 	case e.Outcome == HangupOutcome && !run.Hungup:
 		return hangUp(f, run, e)
+	case run.Reading && e.Node == run.At && e.Outcome != HangupOutcome:
+		return haveRead(f, run, e)
 	case run.Ended || run.At == "" || e.Node != run.At || e.Outcome == HangupOutcome:
 		return run, nil, nil
 	}
@@ -106,7 +108,7 @@ func hangUp(f *Flow, run Run, e Event) (Run, []Command, error) {
 		w.decided(n, turn{outcome: HangupOutcome, rule: "handlers.hangup", reason: "the caller has gone", inputs: run.Asked}, f.handlers.hangup)
 	}
 	asking := run.Asked
-	run.At, run.Asked = "", nil
+	run.At, run.Asked, run.Reading = "", nil, false
 	w.from(f.handlers.hangup)
 	run.Ended = true
 	if asks {
@@ -147,6 +149,8 @@ type walk struct {
 	cmds  []Command
 	steps int
 	here  *node
+	read  string         // the node that the reading was for
+	blind bool           // nothing is read
 	noted map[string]any // what the node that is asked wants told of its command
 	scope map[string]any // made when first needed, dropped when vars change
 	zone  *time.Location // of the scope
@@ -167,6 +171,11 @@ func (w *walk) from(id string) {
 		if why := w.spent(); why != "" {
 			id = w.failed(n, why)
 			continue
+		}
+		if read := w.unread(n); read != nil {
+			w.run.At, w.run.Reading = id, true
+			w.cmds = append(w.cmds, read)
+			return
 		}
 		w.steps++
 		w.run.Visits++

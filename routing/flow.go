@@ -38,6 +38,8 @@ type node struct {
 	on   map[string]string
 	do   any     // passing, waiting or *hangup; nil if the cfg is faulty
 	from *origin // nil in a flow's own nodes
+
+	reads *Needed // nil: nothing
 }
 
 // Name is the flow's own name.
@@ -210,6 +212,7 @@ func build(root map[string]any, out *faults) *Flow {
 		if p, ok := n.do.(prepared); ok {
 			p.prepare(f)
 		}
+		n.reads = n.needed()
 	}
 	f.shared = f.calendarsNamed()
 	if tests, ok := root["tests"].([]any); ok && len(out.found) == 0 {

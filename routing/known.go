@@ -12,7 +12,7 @@ import (
 )
 
 // members are what the closed roots of the Scope have, and of which type. The
-// others (crm, queue, rep) hold what a CRM or an event brings, and vars what the
+// others (crm) hold what a CRM brings, queue and rep what is read (see Needed), and vars what the
 // flow sets.
 var members = map[string]types.Map{
 	"call": {
@@ -165,9 +165,27 @@ func (l *linter) reading(at place, paths []string) bool {
 		case isClosed && deeper:
 			l.err(at, "%s.%s has no parts", root, name)
 			sound = false
+		case root == "rep" && repMembers[name] == nil:
+			l.err(at, "rep has no %q; there are %s%s", name, strings.Join(keys(repMembers), ", "), meant(name, keys(repMembers)))
+			sound = false
+		case root == "queue":
+			sound = l.readsQueue(at, rest) && sound
 		case root == "vars" && l.vars.whole && l.vars.types[name] == nil:
 			l.warn(at, "nothing sets vars.%s%s", name, meant(name, keys(l.vars.types)))
 		}
 	}
 	return sound
+}
+
+// readsQueue checks queue.waiting, of the call's own queue, and queue.sales.waiting.
+func (l *linter) readsQueue(at place, rest string) bool {
+	queue, member := memberOf(rest)
+	if queueMembers[member] == nil {
+		l.err(at, "queue has no %q; there are %s%s", member, strings.Join(keys(queueMembers), ", "), meant(member, keys(queueMembers)))
+		return false
+	}
+	if queue != "" {
+		l.exists(at, "queue", queue, l.known.Queue)
+	}
+	return true
 }

@@ -31,8 +31,9 @@ type Run struct {
 	Retries  map[string]int `json:"retries,omitempty"` // per menu or collect node
 	Asked    map[string]any `json:"asked,omitempty"`   // what the node that waits was given, for its decision
 	Visits   int            `json:"visits"`
-	Hungup   bool           `json:"hungup"` // the hang-up handler has begun
-	Failed   bool           `json:"failed"` // the error handler has begun
+	Reading  bool           `json:"reading,omitempty"` // At waits for a reading, not to be carried out: see Read
+	Hungup   bool           `json:"hungup"`            // the hang-up handler has begun
+	Failed   bool           `json:"failed"`            // the error handler has begun
 	Ended    bool           `json:"ended"`
 	Path     []Decision     `json:"path"`
 

@@ -154,6 +154,18 @@ func (h *Hub) goOnWithout(ctx context.Context, a disposition.Ask) error {
 		return fmt.Errorf("go on with %s: %w", a.Call, err)
 	}
 	cmds = append(cmds, more...)
+	for len(cmds) > 0 {
+		read, ok := cmds[len(cmds)-1].(routing.Read)
+		if !ok {
+			break
+		}
+		now := h.reading(ctx, read.Needed, "", a.Agent)
+		run, more, err = routing.Resume(flow, run, routing.Event{Node: read.Node, Outcome: routing.ReadOutcome, At: a.Said.At, Vars: now})
+		if err != nil {
+			return fmt.Errorf("go on with %s: %w", a.Call, err)
+		}
+		cmds = append(cmds[:len(cmds)-1], more...)
+	}
 	for _, cmd := range cmds {
 		if n, ok := cmd.(routing.Notify); ok && h.cfg.Notify != nil {
 			if err := h.cfg.Notify(ctx, notification(a.Call, n)); err != nil {

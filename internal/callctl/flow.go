@@ -132,6 +132,8 @@ func (c *Call) carryOut(cmd routing.Command) {
 		c.lookup(cmd)
 	case routing.HTTP:
 		c.request(cmd)
+	case routing.Read:
+		c.read(cmd)
 	case routing.Dial:
 		c.dial(cmd)
 	case routing.Queue:

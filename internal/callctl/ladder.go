@@ -37,10 +37,21 @@ func (c *Call) step(park parking.Park, n int) {
 		c.overdue()
 	case c.busy():
 		c.stepResult(park.ID, n, "claimed", nil)
+	default:
+		c.knowingFor(s, func() { c.tryRung(park, n, s) })
+	}
+}
+
+// tryRung carries a rung out if its condition holds.
+func (c *Call) tryRung(park parking.Park, n int, s parking.Step) {
+	switch {
+	case c.ended || c.stay == nil || !c.stay.has(park.ID) || c.stay.leaving || c.busy():
+		c.stepResult(park.ID, n, "claimed", nil)
 	case s.When == "":
 		c.rung(n, s)
 	default:
 		c.when(s, func(holds bool, err error) {
+			c.decidedBy(n, s)
 			switch {
 			case c.ended || c.stay == nil || !c.stay.has(park.ID) || c.stay.leaving || c.busy():
 				c.stepResult(park.ID, n, "claimed", nil)
@@ -124,6 +135,9 @@ func (c *Call) scope() map[string]any {
 		scope["crm"] = merged
 	}
 	if c.stay != nil {
+		for root, known := range c.stay.read {
+			scope[root] = known
+		}
 		scope["lot"] = map[string]any{"name": c.stay.lot.Name, "slot": c.stay.park.Slot, "age_s": time.Since(c.stay.park.ParkedAt).Seconds()}
 	}
 	return scope
@@ -248,6 +262,11 @@ func (c *Call) ringFor(n int, via string, ring time.Duration, whoever bool, s pa
 
 func (c *Call) stepResult(id string, n int, result string, data map[string]any) {
 	now := time.Now()
+	if c.stay != nil && c.stay.has(id) && c.stay.decided[n] != nil {
+		all := maps.Clone(c.stay.decided[n])
+		maps.Copy(all, data)
+		data = all
+	}
 	c.parks("step result", func(ctx context.Context, s Parking) error {
 		return s.StepResult(ctx, id, n, result, data, now)
 	})

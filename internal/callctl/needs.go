@@ -33,6 +33,7 @@ type Lines interface {
 	Agents(ctx context.Context) ([]queues.Agent, error)
 	Join(ctx context.Context, e queues.Entry, now time.Time) error
 	Leave(ctx context.Context, c call.ID, queue, outcome string, by call.Actor, now time.Time) error
+	Waiting(ctx context.Context, queue string) ([]queues.Entry, error)
 	Amend(ctx context.Context, c call.ID, queue string, a queues.Amendment, by call.Actor, now time.Time) (queues.Entry, error)
 	Switch(ctx context.Context, c call.ID, from, to string, by call.Actor, now time.Time) (queues.Entry, error)
 	Reserve(ctx context.Context, o queues.Offer, whoever bool) (queues.Offer, error)

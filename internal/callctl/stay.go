@@ -27,6 +27,9 @@ type stay struct {
 	music  string
 	due    int // a terminal step that came while somebody was taking the call; -1 none
 
+	read    map[string]any         // of queues and reps, for the expressions of the step that has just begun
+	decided map[int]map[string]any // conditions that such was read for, and by what they were decided; by step
+
 	mayCall bool     // the caller has been told that a key gets them called back
 	leaving bool     // the terminal step has begun: nobody can take the call any more
 	later   []func() // what waits until it is known which slot is ours

@@ -314,3 +314,15 @@ func (s *lines) Switch(ctx context.Context, c call.ID, from, to string, by call.
 	}
 	return got, err
 }
+
+func (s *lines) Agents(ctx context.Context) ([]queues.Agent, error) {
+	s.db.mu.Lock()
+	slow := s.db.slow["agents"]
+	s.db.mu.Unlock()
+	if slow > 0 { // else as before: whoever runs the rig asks too
+		if err := s.db.enter(ctx, "agents"); err != nil {
+			return nil, err
+		}
+	}
+	return s.Memory.Agents(ctx)
+}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/callyard/callyard/parking"
 	"github.com/callyard/callyard/queues"
 	"github.com/callyard/callyard/routing"
 )
@@ -24,6 +25,10 @@ type cast interface {
 	keys(c routing.Gather) (digits string, after time.Duration, unknown string)
 	// line says how a wait in a queue goes; nil: as the rules have it.
 	line(queue string, limit time.Duration) (answer *answer, unknown string)
+	// reads is how things were when a node's expressions were evaluated, and stepReads
+	// when a step's were; nil: as the rules have it.
+	reads(c routing.Read) (f *routing.Foretold, unknown string)
+	stepReads(s parking.Step) (vars map[string]any, unknown string)
 	// foretold is what a node comes to, if that is said.
 	foretold(node, typ string, c routing.Command) (f routing.Foretold, ok bool, unknown string)
 	// talks is how long a conversation goes on, and whether it is the caller who
@@ -150,6 +155,10 @@ func (m *imagination) manner(who string) (manner, string) {
 func (m *imagination) keys(routing.Gather) (string, time.Duration, string) { return "", 0, "" }
 
 func (m *imagination) line(string, time.Duration) (*answer, string) { return nil, "" }
+
+func (m *imagination) reads(routing.Read) (*routing.Foretold, string) { return nil, "" }
+
+func (m *imagination) stepReads(parking.Step) (map[string]any, string) { return nil, "" }
 
 func (m *imagination) foretold(node, typ string, _ routing.Command) (routing.Foretold, bool, string) {
 	if f, ok := m.given.Nodes[node]; ok {

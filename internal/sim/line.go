@@ -104,6 +104,7 @@ func (c *stage) queue(cmd routing.Queue) {
 
 // stand joins a queue, for so long at most. That the call has been stopped is no error.
 func (c *stage) stand(q queues.Queue, priority int, park string, since time.Time, limit time.Duration, reach ...routing.Reach) error {
+	c.stood = q.Name
 	told, unknown := c.cast.line(q.Name, limit)
 	if unknown != "" {
 		c.stop(unknown)

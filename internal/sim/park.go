@@ -20,6 +20,8 @@ type stay struct {
 	lot  parking.Lot
 	node string
 
+	read map[string]any // of queues and reps, for the step that has just begun
+
 	mayCall bool // the caller has been told that 1 gets them called back
 
 	timer *timer // to the step that is due next
@@ -116,6 +118,9 @@ func (c *stage) expect() {
 // step carries out a rung of the ladder that has just begun.
 func (c *stage) step(n int) {
 	s := c.stay.park.Ladder[n]
+	if s.Do != parking.Goto && !c.stepReads(s) {
+		return
+	}
 	if s.When == "" || s.Do == parking.Goto {
 		c.rung(n, s)
 		return
@@ -178,6 +183,7 @@ func (c *stage) scope() map[string]any {
 		scope["crm"] = merged
 	}
 	if p := c.stay; p != nil {
+		maps.Copy(scope, p.read)
 		scope["lot"] = map[string]any{"name": p.lot.Name, "slot": p.park.Slot, "age_s": c.clock.now.Sub(p.park.ParkedAt).Seconds()}
 	}
 	return scope

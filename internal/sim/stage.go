@@ -40,6 +40,7 @@ type stage struct {
 	gone   bool   // the caller
 	stay   *stay
 	line   *line
+	stood  string // the queue that it waits in, or waited in last
 	rounds []*round
 
 	outcome   string
@@ -220,6 +221,10 @@ func (c *stage) hungUpOn() {
 func (c *stage) carryOut(cmd routing.Command) {
 	node := c.run.At
 	typ := c.flow.Type(node)
+	if read, ok := cmd.(routing.Read); ok {
+		c.read(read)
+		return
+	}
 	if f, ok, unknown := c.cast.foretold(node, typ, cmd); unknown != "" {
 		c.stop(unknown)
 		return
