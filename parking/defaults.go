@@ -109,6 +109,7 @@ func (v *faults) within(field string, d, lo, hi time.Duration) {
 
 func (v *faults) ladder(steps []Step, limit time.Duration) {
 	v.must(len(steps) > 0 && steps[len(steps)-1].Do == Goto, "ladder", "the last step does not end the park (goto)")
+	v.must(len(steps) == 0 || steps[len(steps)-1].When == "", "ladder", "the last step has a condition: the ladder has no end")
 	narrow := false
 	for i, s := range steps {
 		at := func(field string) string { return fmt.Sprintf("ladder[%d].%s", i, field) }

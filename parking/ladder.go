@@ -16,9 +16,10 @@ const (
 
 // Climb makes a ladder whole: steps in the order of their times, none beyond the
 // hard maximum, the ringing filled in, and as the last rung one terminal step.
-// Of several terminal steps the first counts; what would follow it is dropped. A
-// ladder without one, or one that would be late, ends at the maximum. The steps
-// given are left as they are.
+// Of several terminal steps the first counts; what would follow it is dropped. One
+// that has a condition is not terminal: the stay may go on. A ladder without a
+// terminal step, or with one that would be late, ends at the maximum. The steps given
+// are left as they are.
 func Climb(steps []Step, limit time.Duration) []Step {
 	out := make([]Step, 0, len(steps)+1)
 	for _, s := range steps {
@@ -32,7 +33,7 @@ func Climb(steps []Step, limit time.Duration) []Step {
 	}
 	slices.SortStableFunc(out, func(a, b Step) int { return cmp.Compare(a.After, b.After) })
 	end := Step{After: limit, Do: Goto, Outcome: "expired"}
-	if i := slices.IndexFunc(out, func(s Step) bool { return s.Do == Goto }); i >= 0 {
+	if i := slices.IndexFunc(out, func(s Step) bool { return s.Do == Goto && s.When == "" }); i >= 0 {
 		end, out = out[i], out[:i]
 		end.After = min(end.After, limit)
 	}

@@ -32,6 +32,11 @@ func TestClimb(t *testing.T) {
 			[]Step{{After: sec(30), Do: Goto, Outcome: "vm"}, {After: sec(60), Do: Alert}, {After: sec(70), Do: Goto}},
 			[]Step{{After: sec(30), Do: Goto, Outcome: "vm"}},
 		},
+		{
+			"an end that has a condition is none",
+			[]Step{{After: sec(30), Do: Goto, Outcome: "vm", When: "lot.slot > 1"}, {After: sec(60), Do: Alert}},
+			[]Step{{After: sec(30), Do: Goto, Outcome: "vm", When: "lot.slot > 1"}, {After: sec(60), Do: Alert}, expired(300)},
+		},
 		{"what is beyond the maximum is dropped", []Step{{After: sec(300), Do: Alert}, {After: sec(400), Do: Alert}}, []Step{expired(300)}},
 		{
 			"ringing is filled in",

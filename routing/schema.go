@@ -176,7 +176,12 @@ func (s *Schema) checkString(at place, v string, out *faults) {
 }
 
 // longest is how many characters a string may have, as JSON Schema counts them.
-func (s *Schema) longest() int { return cmp.Or(s.MaxLength, 2000) }
+func (s *Schema) longest() int {
+	if s.Format == Condition || s.Format == Numeric {
+		return maxExpression
+	}
+	return cmp.Or(s.MaxLength, 2000)
+}
 
 func (s *Schema) checkNumber(at place, v float64, out *faults) {
 	if s.Type != "number" && s.Type != "integer" {

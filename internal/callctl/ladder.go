@@ -32,9 +32,10 @@ func (c *Call) step(park parking.Park, n int) {
 	c.stay.park.Note = park.Note // as it is on every node
 	s := park.Ladder[n]
 	switch {
-	case s.Do == parking.Goto:
-		c.stay.due = n // whoever is taking the call goes first; if they fail, the step runs
-		c.overdue()
+	case s.Do == parking.Goto && s.When == "":
+		c.endAt(n)
+	case s.Do == parking.Goto: // also while somebody is taking the call: they may fail
+		c.knowingFor(s, func() { c.tryRung(park, n, s) })
 	case c.busy():
 		c.stepResult(park.ID, n, "claimed", nil)
 	default:
@@ -42,10 +43,20 @@ func (c *Call) step(park parking.Park, n int) {
 	}
 }
 
+// endAt ends the stay by a step. Whoever is taking the call goes first; if they
+// fail, the step runs.
+func (c *Call) endAt(n int) {
+	c.stay.due = n
+	c.overdue()
+}
+
 // tryRung carries a rung out if its condition holds.
 func (c *Call) tryRung(park parking.Park, n int, s parking.Step) {
+	over := func() bool {
+		return c.ended || c.stay == nil || !c.stay.has(park.ID) || c.stay.leaving || c.busy() && s.Do != parking.Goto
+	}
 	switch {
-	case c.ended || c.stay == nil || !c.stay.has(park.ID) || c.stay.leaving || c.busy():
+	case over():
 		c.stepResult(park.ID, n, "claimed", nil)
 	case s.When == "":
 		c.rung(n, s)
@@ -53,7 +64,7 @@ func (c *Call) tryRung(park parking.Park, n int, s parking.Step) {
 		c.when(s, func(holds bool, err error) {
 			c.decidedBy(n, s)
 			switch {
-			case c.ended || c.stay == nil || !c.stay.has(park.ID) || c.stay.leaving || c.busy():
+			case over():
 				c.stepResult(park.ID, n, "claimed", nil)
 			case err != nil && s.OnUnknown == "skip":
 				c.stepResult(park.ID, n, "unknown", map[string]any{"error": err.Error()})
@@ -179,7 +190,8 @@ func (c *Call) rung(n int, s parking.Step) {
 		})
 		st.mayCall = true // from now on, also while it is being said
 		c.stepResult(st.park.ID, n, "offered", nil)
-	case parking.Goto: // handled in step
+	case parking.Goto:
+		c.endAt(n)
 	}
 }
 

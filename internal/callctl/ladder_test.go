@@ -230,6 +230,45 @@ func TestLadder(t *testing.T) {
 			r.is("results", r.results(r.book.lastBegun()), []string{"offer:skipped", "offer:answered"})
 		})
 	})
+	t.Run("an end with a condition is one if it holds, else the ladder goes on", func(t *testing.T) {
+		for tier, leaves := range map[string]bool{"gold": true, "silver": false} {
+			story(t, func(r *rig) {
+				r.crm[caller] = crm.Record{Kind: "contact", Fields: map[string]any{"tier": tier}}
+				r.flow(`"in": {"type": "park", "cfg": {"lot": "sales", "ladder": [
+					{"after_s": 20, "do": "goto", "outcome": "expired", "when": "crm.tier == \"gold\""},
+					{"after_s": 40, "do": "offer", "to": "agent:carl"},
+					{"after_s": 90, "do": "goto", "outcome": "expired"}]}, "on": {"retrieved": "bye", "default": "vm"}},` + voicemail)
+				r.phone.has("carl", answersAfter(time.Second))
+				p := r.calls()
+				r.pass(30 * time.Second)
+				r.is("still parked", r.parked(), map[bool]int{true: 0, false: 1}[leaves])
+				r.pass(15 * time.Second)
+				if !leaves {
+					r.talking(p, r.phone.calls("carl")[0])
+				}
+				p.hangUp()
+				r.pass(time.Second)
+			})
+		}
+	})
+	t.Run("a rep whose phone is ringing for a claim goes before an end with a condition", func(t *testing.T) {
+		story(t, func(r *rig) {
+			r.flow(`"in": {"type": "park", "cfg": {"lot": "sales", "ladder": [
+				{"after_s": 20, "do": "goto", "outcome": "expired", "when": "lot.slot > 0"}, {"after_s": 90, "do": "goto", "outcome": "expired"}]},
+				"on": {"retrieved": "bye", "default": "vm"}},` + voicemail)
+			r.phone.has("ann", answersAfter(4*time.Second))
+			p := r.calls()
+			r.pass(19 * time.Second)
+			if _, err := r.hub.Retrieve(r.t.Context(), parking.Target{Lot: "sales", Slot: 701}, "ann"); err != nil {
+				t.Fatal(err)
+			}
+			r.pass(5 * time.Second)
+			r.talking(p, r.phone.calls("ann")[0])
+			p.hangUp()
+			r.pass(time.Second)
+			r.is("reasons", r.reasons(r.book.lastBegun()), []string{"retrieved_other"})
+		})
+	})
 	t.Run("a CRM that is away stops no step, unless the step says so", func(t *testing.T) {
 		story(t, func(r *rig) {
 			r.flow(`"in": {"type": "park", "cfg": {"lot": "sales", "ladder": [

@@ -118,10 +118,10 @@ func (c *stage) expect() {
 // step carries out a rung of the ladder that has just begun.
 func (c *stage) step(n int) {
 	s := c.stay.park.Ladder[n]
-	if s.Do != parking.Goto && !c.stepReads(s) {
+	if !c.stepReads(s) {
 		return
 	}
-	if s.When == "" || s.Do == parking.Goto {
+	if s.When == "" {
 		c.rung(n, s)
 		return
 	}
