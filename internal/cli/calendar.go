@@ -65,7 +65,7 @@ func (c *command) calendar() *cobra.Command {
   callyard calendar opening office --from 2026-12-21 --to 2026-12-28`,
 		},
 		c.list(calendars, column{"CALENDAR", "name"}, column{"REVISION", "revision"}, column{"ZONE", "tz"}, column{"OPEN", "open"}, column{"DESCRIPTION", "description"}),
-		c.calendarShow(), c.calendarSet(), c.calendarDelete(), c.calendarOpening(),
+		c.calendarShow(), c.calendarFlows(), c.calendarSet(), c.calendarDelete(), c.calendarOpening(),
 	)
 }
 
@@ -87,6 +87,20 @@ func (c *command) calendarShow() *cobra.Command {
 		return c.printDocument(doc)
 	})
 	cmd.Flags().IntVar(&revision, "revision", 0, "the `number` that a decision shows (default: as it is now)")
+	cmd.ValidArgsFunction = calendars.complete
+	return cmd
+}
+
+func (c *command) calendarFlows() *cobra.Command {
+	cmd := c.asking(&cobra.Command{
+		Use: "flows NAME", Short: "List the flows that look at a calendar", Args: exactly("NAME"), Example: "  callyard calendar flows office -o json",
+	}, func(ctx context.Context, hub *client.Client, args []string) error {
+		all, err := kind{path: calendars.at(args[0]) + "/flows"}.all(ctx, hub)
+		if err != nil {
+			return calendars.missed(ctx, hub, args[0], err)
+		}
+		return c.print(map[string]any{"data": all}, table(all, []column{{"FLOW", "flow"}}))
+	})
 	cmd.ValidArgsFunction = calendars.complete
 	return cmd
 }

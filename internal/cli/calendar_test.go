@@ -14,6 +14,7 @@ func TestCalendar(t *testing.T) {
 	answers := map[string]string{
 		"GET /v1/calendars":        `{"data":[` + officeCalendar + `],"next_cursor":null}`,
 		"GET /v1/calendars/office": officeCalendar, "PUT /v1/calendars/office": officeCalendar, "PUT /v1/calendars/new": officeCalendar, "DELETE /v1/calendars/office": ``,
+		"GET /v1/calendars/office/flows":       `{"data":[{"flow":"inbound-sales"}],"next_cursor":null}`,
 		"GET /v1/calendars/office/revisions/1": `{"name":"office","revision":1,"tz":"UTC","open":{}}`,
 		"GET /v1/calendars/office/opening": `{"at":"2026-12-25T10:00:00+01:00","tz":"Europe/Madrid","state":"holiday","label":"Christmas","rule":"holidays","reason":"…",
 			"next":{"at":"2026-12-26T00:00:00+01:00","state":"closed","label":""},
@@ -24,6 +25,10 @@ func TestCalendar(t *testing.T) {
 		sh(t, "calendar", "list").must(t, OK, "CALENDAR", "office", "Europe/Madrid", `{"mon-fri":["09:00","19:00"]}`)
 		sh(t, "calendar", "show", "office").must(t, OK, "tz: Europe/Madrid", "2026-12-25")
 		sh(t, "calendar", "show", "ofice").must(t, Failure, `there is no calendar "ofice"; did you mean office?`)
+	})
+	t.Run("who looks at it", func(t *testing.T) {
+		sh(t, "calendar", "flows", "office").must(t, OK, "FLOW", "inbound-sales")
+		sh(t, "calendar", "flows", "ofice").must(t, Failure, "did you mean office?")
 	})
 	t.Run("as a call found it", func(t *testing.T) {
 		sh(t, "calendar", "show", "office", "--revision", "1").must(t, OK, "tz: UTC")

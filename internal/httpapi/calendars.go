@@ -19,6 +19,7 @@ type Calendars interface {
 	DeleteCalendar(ctx context.Context, name string) error
 	CalendarRevision(ctx context.Context, name string, n int) (routingpg.Calendar, error)
 	CalendarRevisions(ctx context.Context, name string) ([]routingpg.Calendar, error)
+	LookingAt(ctx context.Context, calendar string) ([]string, error)
 }
 
 // Calendar says when a business is open. Flows name it in their hours and callback
@@ -39,6 +40,11 @@ type Calendar struct {
 type CalendarRevision struct {
 	Revision int       `json:"revision"`
 	SavedAt  time.Time `json:"saved_at"`
+}
+
+// Looking is a flow that looks at a calendar.
+type Looking struct {
+	Flow string `json:"flow"`
 }
 
 // Opening is what a calendar says of a time.
@@ -123,6 +129,22 @@ func (a *api) calendars() {
 	route(a, op{method: "DELETE", path: "/v1/calendars/{name}", scope: "write", role: "admin", id: "delete_calendar", summary: "Delete a calendar that no flow looks at"},
 		func(ctx context.Context, in *Named) (*nothing, error) {
 			return a.changed(ctx, a.Calendars.DeleteCalendar(ctx, in.Name))
+		})
+	route(a, op{method: "GET", path: "/v1/calendars/{name}/flows", scope: "read", role: "manager", id: "list_calendar_flows", summary: "List the flows that look at a calendar: by their draft, or by a version that calls run"},
+		func(ctx context.Context, in *struct {
+			Named
+			Paging
+		},
+		) (*body[Page[Looking]], error) {
+			if _, err := a.Calendars.Calendar(ctx, in.Name); err != nil {
+				return nil, err
+			}
+			list, err := a.Calendars.LookingAt(ctx, in.Name)
+			if err != nil {
+				return nil, err
+			}
+			all, _ := each(list, func(flow string) (Looking, error) { return Looking{flow}, nil })
+			return page(all, func(l Looking) string { return l.Flow }, in.Paging)
 		})
 	route(a, op{method: "GET", path: "/v1/calendars/{name}/revisions", scope: "read", role: "manager", id: "list_calendar_revisions", summary: "List what a calendar was, the newest first, also of one that was deleted"},
 		func(ctx context.Context, in *struct {

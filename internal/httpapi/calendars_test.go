@@ -73,6 +73,9 @@ func TestCalendars(t *testing.T) {
 	})
 	t.Run("what flows look at is not deleted", func(t *testing.T) {
 		h.must(200, "PUT", "/v1/flows/line/draft", dayFlow("office"), "If-None-Match", "*")
+		if a := h.must(200, "GET", at+"/flows", nil); len(a.data()) != 1 || a.data()[0]["flow"] != "line" {
+			t.Error(a.body)
+		}
 		if a := h.problem(409, "calendar_in_use", "DELETE", at, nil); !strings.Contains(a.body, "looked at by line") {
 			t.Error(a.body)
 		}
@@ -81,6 +84,7 @@ func TestCalendars(t *testing.T) {
 		h.problem(404, "calendar_not_found", "DELETE", at, nil)
 		h.problem(404, "calendar_not_found", "GET", at, nil)
 		h.problem(404, "calendar_not_found", "GET", at+"/opening", nil)
+		h.problem(404, "calendar_not_found", "GET", at+"/flows", nil)
 	})
 	t.Run("what it was can be read", func(t *testing.T) {
 		list := h.must(200, "GET", at+"/revisions?limit=1", nil)

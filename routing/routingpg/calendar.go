@@ -154,6 +154,12 @@ func (s *Store) DeleteCalendar(ctx context.Context, name string) error {
 	})
 }
 
+// LookingAt lists the flows that look at a calendar, in order: by their draft, or by a
+// version that calls run.
+func (s *Store) LookingAt(ctx context.Context, calendar string) ([]string, error) {
+	return lookingAt(ctx, s.db.Pool, calendar)
+}
+
 // lookingAt are the flows that would miss a calendar: by their draft, or by a version
 // that calls run.
 func lookingAt(ctx context.Context, q querier, calendar string) (flows []string, err error) {

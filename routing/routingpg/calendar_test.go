@@ -137,6 +137,9 @@ func TestCalendarsThatFlowsLookAt(t *testing.T) {
 	if got := inUse(); !slices.Equal(got, []string{"day", "night"}) {
 		t.Errorf("it is looked at by %v", got)
 	}
+	if got, err := s.LookingAt(ctx, "office"); err != nil || !slices.Equal(got, []string{"day", "night"}) {
+		t.Errorf("it is looked at by %v, %v", got, err)
+	}
 	for _, name := range []string{"day", "night"} {
 		if err := s.DeleteFlow(ctx, name); err != nil {
 			t.Fatal(err)
