@@ -146,9 +146,7 @@ func (c *Call) scope() map[string]any {
 		scope["crm"] = merged
 	}
 	if c.stay != nil {
-		for root, known := range c.stay.read {
-			scope[root] = known
-		}
+		maps.Copy(scope, c.stay.read)
 		scope["lot"] = map[string]any{"name": c.stay.lot.Name, "slot": c.stay.park.Slot, "age_s": time.Since(c.stay.park.ParkedAt).Seconds()}
 	}
 	return scope

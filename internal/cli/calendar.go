@@ -131,7 +131,7 @@ Calls that are under way keep the calendar as they found it.`,
 		switch {
 		case err == nil:
 			header = ifMatch(head.Get("ETag"))
-		case !isStatus(err, http.StatusNotFound):
+		case !notFound(err):
 			return fmt.Errorf("calendar %s: %w", args[0], err)
 		}
 		if e.file != "" {

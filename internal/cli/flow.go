@@ -240,7 +240,7 @@ first, unless somebody else changes it at the same moment.`,
 			defer cancel()
 			at := "/v1/flows/" + url.PathEscape(args[0])
 			head, err := hub.Do(ctx, client.Request{Path: at + "/draft"}, nil)
-			if err != nil && !isStatus(err, http.StatusNotFound) {
+			if err != nil && !notFound(err) {
 				return fmt.Errorf("flow %s: %w", args[0], err)
 			}
 			if file != "" {
@@ -293,9 +293,9 @@ func parseFindings(err error) []routing.Finding {
 	return []routing.Finding{{Severity: routing.Error, Message: fmt.Sprint(err)}}
 }
 
-func isStatus(err error, status int) bool {
+func notFound(err error) bool {
 	p, ok := errors.AsType[*client.Problem](err)
-	return ok && p.Status == status
+	return ok && p.Status == http.StatusNotFound
 }
 
 // ifMatch guards a change: nothing there yet, or the state that was read (RFC 9110 §13.1).

@@ -29,7 +29,7 @@ func (c *command) flowDraft() *cobra.Command {
 			}
 			return c.printFlow(draft)
 		}
-		if err != nil && !isStatus(err, http.StatusNotFound) {
+		if err != nil && !notFound(err) {
 			return err
 		}
 		doc, err := flowJSON(file)

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -83,7 +82,7 @@ func (k kind) names(ctx context.Context, hub *client.Client) ([]string, error) {
 
 // missed says, of an error about a name that is not there, what may have been meant.
 func (k kind) missed(ctx context.Context, hub *client.Client, name string, err error) error {
-	if !isStatus(err, http.StatusNotFound) {
+	if !notFound(err) {
 		return fmt.Errorf("%s %s: %w", k.one, name, err)
 	}
 	all, lerr := k.names(ctx, hub)

@@ -88,9 +88,9 @@ func (c *command) parkedMove() *cobra.Command {
 
 // parkedIn finds a parked call as people name it: by its slot, or by the park's id.
 func parkedIn(ctx context.Context, hub *client.Client, name string) (parkedCall, error) {
-	slot, err := strconv.Atoi(name)
-	if err != nil {
-		return parkedCall{ID: name}, nil
+	slot, noSlot := strconv.Atoi(name)
+	if noSlot != nil {
+		return parkedCall{ID: name}, nil //nolint:nilerr // it is no slot, but an id
 	}
 	list, err := parkedCalls(ctx, hub, "")
 	if err != nil {

@@ -55,6 +55,8 @@ func Tell(f client.Fact) string {
 		return fmt.Sprintf("time is up in %s: %s", in, strings.ReplaceAll(text(f, "reason"), "_", " "))
 	case call.ParkMoved:
 		return fmt.Sprintf("%s moves the call out of %s", cmp.Or(who, "somebody"), in)
+	case call.Whispered:
+		return who + " is told who calls"
 	case call.ParkNoted:
 		return fmt.Sprintf("%s notes: %s", cmp.Or(who, "somebody"), text(f, "note"))
 	case call.ParkFailed:

@@ -200,14 +200,15 @@ func (a *api) judged(ctx context.Context, name string, w sim.World, ran map[stri
 	n := r.Run.Version
 	var was *routing.Flow
 	if r.Run.Flow == name {
-		versions, read := fmt.Sprint(n, r.Run.Subflows, r.Run.Calendars), false // maps are printed in order
-		if was, read = ran[versions]; !read {
-			var err error
-			if was, err = a.ran(ctx, r.Run); err != nil {
+		versions := fmt.Sprint(n, r.Run.Subflows, r.Run.Calendars) // maps are printed in order
+		if _, read := ran[versions]; !read {
+			f, err := a.ran(ctx, r.Run)
+			if err != nil {
 				return sim.Verdict{}, err
 			}
-			ran[versions] = was
+			ran[versions] = f
 		}
+		was = ran[versions]
 	}
 	if was == nil {
 		return sim.Verdict{
