@@ -103,7 +103,7 @@ func Assumptions() []string {
 		"a caller who hung up while nobody talked to them hangs up at the same time again; of one who was answered nobody knows how much longer they would have waited",
 		"the caller presses the same keys, after as long, when they hear the same prompt",
 		"who was asked to take the call behaves in the same way when asked at another time",
-		"who was away, offline or in another call then is not rung; of one who was free and not asked nobody knows whether they would have answered",
+		"who was away, offline or in another call then is not rung; of one who was available and not asked nobody knows whether they would have answered",
 		"who took the call from its slot unasked does so at the same time, if it is in that lot",
 		"a wait in a queue goes as it went, whenever it begins; a slot is free unless the lot was full",
 		"lots, queues, teams and agents are those of today; shared calendars are as the call found them, unless those of today are asked for",

@@ -165,7 +165,7 @@ func TestDryRun(t *testing.T) {
 			"she came back too late":    {[]queues.Moment{ann(-900, queues.Offline, queues.Idle, ""), ann(11, queues.Available, queues.Idle, "")}, sim.Same, ""},
 			"she talked to another":     {[]queues.Moment{ann(-900, queues.Available, queues.Idle, ""), ann(-30, queues.Available, queues.Talking, "call_2")}, sim.Same, ""},
 			"she wrote up another call": {[]queues.Moment{ann(5, queues.Available, queues.WrapUp, "call_2")}, sim.Same, ""},
-			"she was free":              {[]queues.Moment{ann(-900, queues.Away, queues.Idle, ""), ann(9, queues.Available, queues.Idle, "")}, sim.Undecided, "ann was free then"},
+			"she was free":              {[]queues.Moment{ann(-900, queues.Away, queues.Idle, ""), ann(9, queues.Available, queues.Idle, "")}, sim.Undecided, "ann was available then"},
 			"nobody knows":              {nil, sim.Undecided, "ann was not asked"},
 		} {
 			p.Agents = c.did
@@ -177,7 +177,7 @@ func TestDryRun(t *testing.T) {
 			{"after_s": 10, "do": "offer", "to": "agent:ann", "ring_s": 5}, {"after_s": 30, "do": "offer", "to": "agent:ann", "ring_s": 15}, {"after_s": 120, "do": "goto", "outcome": "expired"}]}, "on": {"retrieved": "bye", "default": "v"}},
 			"v": {"type": "voicemail", "on": {"default": "bye"}}`)
 		p.Agents = []queues.Moment{ann(-900, queues.Away, queues.Idle, ""), ann(20, queues.Available, queues.Idle, "")}
-		if v := dry(t, late, again, p); v.Verdict != sim.Undecided || !strings.Contains(v.Why, "ann was free then") {
+		if v := dry(t, late, again, p); v.Verdict != sim.Undecided || !strings.Contains(v.Why, "ann was available then") {
 			t.Errorf("away at 10 s and back at 30: %+v", v)
 		}
 	})

@@ -189,7 +189,7 @@ func (m *memories) manner(who string) (manner, string) {
 		}
 	}
 	if len(asked) == 0 && known {
-		return manner{}, fmt.Sprintf("%s was free then and was not asked to take that call: nobody knows whether they would have", who)
+		return manner{}, fmt.Sprintf("%s was available then and was not asked to take that call: nobody knows whether they would have", who)
 	}
 	if len(asked) == 0 {
 		return manner{}, fmt.Sprintf("%s was not asked to take that call: nobody knows whether they were free", who)
