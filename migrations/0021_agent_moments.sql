@@ -13,11 +13,12 @@ create index agent_moments_of on agent_moments (agent, at desc, id desc);
 create index agent_moments_at on agent_moments (at);
 
 -- The times are the agents' own: facts have no other clock than that of whoever
--- brought them about. A reason alone may change without one.
+-- brought them about. A reason alone may change without one; an agent who is only
+-- now made may have none, and is as they are from now on.
 create function agent_moment() returns trigger language plpgsql as $$
 begin
   insert into agent_moments (agent, at, status, reason, state, call_id)
-  values (new.name, coalesce(greatest(new.since, new.status_since), 'epoch'), new.status, new.reason, new.state, new.call_id);
+  values (new.name, coalesce(greatest(new.since, new.status_since), now()), new.status, new.reason, new.state, new.call_id);
   return null;
 end $$;
 
@@ -28,4 +29,4 @@ create trigger moment_again after update of status, reason, state, call_id on ag
   execute function agent_moment();
 
 insert into agent_moments (agent, at, status, reason, state, call_id)
-select name, coalesce(greatest(since, status_since), 'epoch'), status, reason, state, call_id from agents;
+select name, coalesce(greatest(since, status_since), now()), status, reason, state, call_id from agents;
