@@ -10,8 +10,8 @@ import (
 
 // remember notes what agents do since the change that was made.
 func (m *Memory) remember() {
-	for _, name := range slices.Sorted(maps.Keys(m.agents)) {
-		a := m.agents[name]
+	had := len(m.moments)
+	for name, a := range m.agents {
 		at := a.Since
 		if a.StatusSince.After(at) {
 			at = a.StatusSince
@@ -25,8 +25,12 @@ func (m *Memory) remember() {
 			continue
 		}
 		m.last[name] = is
-		is.Seq = int64(len(m.moments) + 1)
 		m.moments = append(m.moments, is)
+	}
+	now := m.moments[had:]
+	slices.SortFunc(now, func(a, b Moment) int { return cmp.Compare(a.Agent, b.Agent) })
+	for i := range now {
+		now[i].Seq = int64(had + i + 1)
 	}
 }
 

@@ -103,7 +103,7 @@ func (a *App) startCalls(ctx context.Context) error {
 	a.mailroom = a.newMailroom()
 	hub = callctl.New(callctl.Config{
 		Node: call.NodeID(a.cfg.Node), Plan: a.plan.Plan, Book: a.Book, Parking: a.Lots, Lines: a.Agents,
-		Directory: a.dir, Dialer: a.SIP, Notify: a.notify, Ask: ask, Sticky: a.Book.TalkedLast, Speak: a.speak(), Recordings: filepath.Join(a.cfg.DataDir, "recordings"), Voicemail: a.mailroom.dir, Mail: a.Mail, Messages: a.mailroom, Greeting: a.mailroom.greets,
+		Directory: a.dir, Dialer: a.SIP, Notify: a.notify, Ask: ask, Sticky: a.Book.TalkedLast, Speak: a.sounds.say, Mute: !a.sounds.speaker.Can(), Recordings: filepath.Join(a.cfg.DataDir, "recordings"), Voicemail: a.mailroom.dir, Mail: a.Mail, Messages: a.mailroom, Greeting: a.mailroom.greets,
 		WrapUp: a.cfg.WrapUp(), Dispositions: a.Said, Callbacks: a.Owed, Flow: a.flowOf,
 		Log: a.log.With("part", "calls"),
 	})

@@ -96,14 +96,6 @@ func (s *sounds) load(ctx context.Context) error {
 	return nil
 }
 
-// speak is what has texts spoken, nil where no program does that.
-func (a *App) speak() func(ctx context.Context, text, lang string) (string, error) {
-	if !a.sounds.speaker.Can() {
-		return nil
-	}
-	return a.sounds.say
-}
-
 // say has a text spoken and returns the name under which it can be played.
 func (s *sounds) say(ctx context.Context, text, lang string) (string, error) {
 	name := "say/" + s.speaker.Name(text, lang)

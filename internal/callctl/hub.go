@@ -33,6 +33,7 @@ type Config struct {
 	Ask func(ctx context.Context, id string, q routing.HTTP) (status int, answer []byte, err error)
 	// Speak has a text spoken and returns the name of the sound; nil: texts are passed over.
 	Speak      func(ctx context.Context, text, lang string) (prompt string, err error)
+	Mute       bool                    // no program speaks: whispers are shown on phones
 	Recordings string                  // folder for recorded conversations; "" records none
 	Voicemail  string                  // folder of messages
 	Mail       Mail                    // nil: messages are files and facts only

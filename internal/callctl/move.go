@@ -132,20 +132,24 @@ func (s *stay) settled() []func() {
 	return fs
 }
 
-// noteShown is how much of a note is shown beside the caller's name, in characters:
-// what a phone's display has room for.
+// noteShown is how much of a note or a whisper is shown, in characters: what a
+// phone's display has room for.
 const noteShown = 40
 
 // noteOf is what is noted of a parked call as it follows the name that phones
 // show, and the whole as one line.
-func (c *Call) noteOf() (short, whole string) {
+func (c *Call) noteOf() (beside, whole string) {
 	whole = strings.Join(strings.Fields(c.stay.park.Note), " ")
 	if whole == "" {
 		return "", ""
 	}
-	short = whole
-	if utf8.RuneCountInString(short) > noteShown {
-		short = string([]rune(short)[:noteShown-1]) + "…"
+	return " – " + short(whole), whole
+}
+
+// short is as much of a text as is shown.
+func short(text string) string {
+	if utf8.RuneCountInString(text) > noteShown {
+		return string([]rune(text)[:noteShown-1]) + "…"
 	}
-	return " – " + short, whole
+	return text
 }

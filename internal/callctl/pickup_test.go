@@ -1,9 +1,11 @@
 package callctl_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/callyard/callyard/crm"
 	"github.com/callyard/callyard/internal/call"
 	"github.com/callyard/callyard/internal/callctl"
 	"github.com/callyard/callyard/parking"
@@ -53,6 +55,26 @@ func TestPickUp(t *testing.T) {
 			r.pass(time.Second)
 			r.talking(p, bea)
 			r.is("ann", r.state("ann"), queues.Idle)
+			p.hangUp()
+		})
+	})
+	t.Run("of a call that is for others: told who may, and the phone rings on", func(t *testing.T) {
+		story(t, func(r *rig) {
+			r.crm[caller] = crm.Record{Kind: "contact", Owner: "carl"}
+			r.flow(`"in": {"type": "crm_lookup", "on": {"default": "p"}}, "p": {"type": "park", "cfg": {"lot": "sales", "visibility": "parker", "max_park_s": 60,
+				"ladder": [{"after_s": 5, "do": "offer", "to": "agent:ann", "ring_s": 10}, {"after_s": 60, "do": "goto", "outcome": "expired"}]}, "on": {"default": "bye"}}`)
+			r.phone.has("ann", device{does: "never"})
+			p := r.calls()
+			r.pass(7 * time.Second)
+			ann := r.phone.calls("ann")[0]
+			bea := r.picksUp("bea", ann)
+			r.pass(time.Second)
+			if _, note := bea.told(); !bea.over() || !strings.Contains(note, "only carl may") {
+				t.Errorf("bea is told %q", note)
+			}
+			ann.pickUp()
+			r.pass(time.Second)
+			r.talking(p, ann)
 			p.hangUp()
 		})
 	})

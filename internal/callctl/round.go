@@ -211,7 +211,7 @@ func (c *Call) beaten(r *round, l Leg, err error) {
 	if r.wants == l {
 		r.wants = nil
 	}
-	if !late(err) {
+	if !late(err) && !denied(err) {
 		c.log.Error("claim failed", "err", err)
 		c.drop(r, l, notNow)
 		return

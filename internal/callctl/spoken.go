@@ -21,7 +21,7 @@ func (c *Call) spoken(text, lang string, then func(prompt string)) {
 	var err error
 	speak := c.hub.cfg.Speak
 	if speak == nil {
-		c.note(call.Event{Type: call.NotSpoken, Node: node, Data: map[string]any{"error": "nothing speaks here: install espeak-ng, or name a program in tts.command"}})
+		c.log.Warn("a text is passed over: nothing speaks here", "node", node)
 		then("")
 		return
 	}

@@ -4,13 +4,14 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"slices"
+	"maps"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/callyard/callyard/internal/call"
 	"github.com/callyard/callyard/parking"
+	"github.com/callyard/callyard/queues"
 	"github.com/callyard/callyard/routing"
 )
 
@@ -63,7 +64,7 @@ func (c *Call) parkByFlow(cmd routing.Park) {
 	if cmd.Owner != "" && cmd.Owner != "owner" {
 		p.Owner = strings.TrimPrefix(cmd.Owner, "agent:")
 	}
-	p.Takers = plan.takers(cmd.Visibility, cmp.Or(p.Parker, p.Owner))
+	p.Takers = queues.Takers(maps.Values(plan.Agents), cmd.Visibility, p.Owner)
 	if cmd.Music != "" {
 		lot.Music = cmd.Music
 	}
@@ -92,25 +93,6 @@ func rungs(steps []routing.Step) []parking.Step {
 		})
 	}
 	return out
-}
-
-// takers are the agents who may take a call that is not for all: its owner, or
-// those of the owner's teams. Where nobody owns it everybody may: a caller whom
-// nobody can take is worse off than one whom the wrong rep takes.
-func (p *Plan) takers(visibility, whose string) []string {
-	a, ok := p.Agents[whose]
-	switch {
-	case !ok || visibility != "team" && visibility != "parker":
-		return nil
-	case visibility == "parker":
-		return []string{a.Name}
-	}
-	var out []string
-	for _, t := range a.Teams {
-		out = append(out, p.Team(t)...)
-	}
-	slices.Sort(out)
-	return slices.Compact(out)
 }
 
 // owner is the agent who owns the caller's CRM record.
@@ -286,9 +268,10 @@ func denied(err error) bool {
 		lot      *parking.UnknownLotError
 		slot     *parking.UnknownSlotError
 		lapsed   *parking.NotReservedError
+		others   *parking.DeniedError
 	)
 	return errors.As(err, &full) || errors.As(err, &occupied) || errors.As(err, &already) ||
-		errors.As(err, &lot) || errors.As(err, &slot) || errors.As(err, &lapsed)
+		errors.As(err, &lot) || errors.As(err, &slot) || errors.As(err, &lapsed) || errors.As(err, &others)
 }
 
 func (c *Call) refusedPark(lot string, by call.Actor, err error) {

@@ -19,8 +19,8 @@ func (c *Call) whispering(text, node string, inv *Invitation) *whisper {
 		return nil
 	}
 	speak := c.hub.cfg.Speak
-	if speak == nil {
-		inv.Display = text
+	if speak == nil || c.hub.cfg.Mute {
+		inv.Display = short(text)
 		return nil
 	}
 	w := &whisper{text: text}

@@ -64,18 +64,9 @@ func (a *api) dryRun(ctx context.Context, in *struct {
 		return nil, err
 	}
 	out.NextCursor = cursor
-	var agents []queues.Moment
-	if n := len(list); n > 0 {
-		until := list[n-1].StartedAt
-		for _, r := range list {
-			if r.EndedAt != nil && r.EndedAt.After(until) {
-				until = *r.EndedAt
-			}
-		}
-		// Imagined calls may go on for longer than the real ones did.
-		if agents, err = a.Agents.Moments(ctx, list[0].StartedAt, until.Add(time.Hour)); err != nil {
-			return nil, err
-		}
+	agents, err := a.during(ctx, list)
+	if err != nil {
+		return nil, err
 	}
 	ran := map[string]*routing.Flow{}
 	for _, r := range list {
@@ -92,6 +83,21 @@ func (a *api) dryRun(ctx context.Context, in *struct {
 		}
 	}
 	return &body[DryRun]{out}, nil
+}
+
+// during is what agents did while calls went on, and an hour longer: imagined calls
+// may outlast the real ones.
+func (a *api) during(ctx context.Context, list []callpg.Ran) ([]queues.Moment, error) {
+	if len(list) == 0 {
+		return nil, nil
+	}
+	until := list[len(list)-1].StartedAt
+	for _, r := range list {
+		if r.EndedAt != nil && r.EndedAt.After(until) {
+			until = *r.EndedAt
+		}
+	}
+	return a.Agents.Moments(ctx, list[0].StartedAt, until.Add(time.Hour))
 }
 
 // retried reads the flow that past calls are led through, and makes it ready for a

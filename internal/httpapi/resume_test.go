@@ -176,8 +176,9 @@ func TestASlowListenerIsSentAway(t *testing.T) {
 	if _, err := fmt.Fprintf(conn, "GET /v1/events?type=call.held HTTP/1.1\r\nHost: hub\r\nAuthorization: Bearer %s\r\n\r\n", h.key); err != nil {
 		t.Fatal(err)
 	}
-	for h.feed.Clients() == 0 {
-		time.Sleep(time.Millisecond)
+	stream := bufio.NewReader(conn)
+	if _, err := stream.Peek(1); err != nil { // it is listening
+		t.Fatal(err)
 	}
 	quick := h.listen("?type=call.held", "")
 	quick.next()
@@ -190,7 +191,7 @@ func TestASlowListenerIsSentAway(t *testing.T) {
 		quick.next() // is not held up
 		heard++
 	}
-	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	res, err := http.ReadResponse(stream, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

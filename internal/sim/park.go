@@ -11,6 +11,7 @@ import (
 
 	"github.com/callyard/callyard/internal/call"
 	"github.com/callyard/callyard/parking"
+	"github.com/callyard/callyard/queues"
 	"github.com/callyard/callyard/routing"
 )
 
@@ -54,7 +55,7 @@ func (c *stage) parkByFlow(cmd routing.Park) {
 	}
 	now := c.clock.now
 	p, err := c.parks.Put(c.ctx, parking.Park{
-		Call: imaginedID, Lot: lot.Name, Slot: slot, Via: "flow", From: c.from, Name: c.name, Note: cmd.Note, Owner: owner, Takers: c.world.takers(cmd.Visibility, owner),
+		Call: imaginedID, Lot: lot.Name, Slot: slot, Via: "flow", From: c.from, Name: c.name, Note: cmd.Note, Owner: owner, Takers: queues.Takers(slices.Values(c.world.Agents), cmd.Visibility, owner),
 		ParkedAt: now, Deadline: now.Add(longest), Ladder: parking.Climb(rungs(cmd.Ladder), longest),
 	})
 	var (

@@ -93,24 +93,6 @@ func (w World) team(name string) []string {
 	return out
 }
 
-// takers are the agents who may take a parked call that is not for all, as
-// internal/callctl has it.
-func (w World) takers(visibility, whose string) []string {
-	i := slices.IndexFunc(w.Agents, func(a queues.Agent) bool { return a.Name == whose })
-	switch {
-	case i < 0 || visibility != "team" && visibility != "parker":
-		return nil
-	case visibility == "parker":
-		return []string{whose}
-	}
-	var out []string
-	for _, t := range w.Agents[i].Teams {
-		out = append(out, w.team(t)...)
-	}
-	slices.Sort(out)
-	return slices.Compact(out)
-}
-
 // skill lists the agents who have a skill.
 func (w World) skill(name string) []string {
 	var out []string
